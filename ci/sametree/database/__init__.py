@@ -1,0 +1,1 @@
+"""Which PostgreSQL does a run get, and is its schema right?"""

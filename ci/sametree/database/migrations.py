@@ -1,0 +1,139 @@
+"""How are a component's Alembic migrations found, run and explained?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sametree.errors import UsageError
+from sametree.settings import Component, Project
+from sametree.steps import Step
+
+PROGRAM = Path(__file__).parent.parent / "inside" / "alembic_steps.py"
+MARK = "\x1e"
+CONFIGS = ("alembic.ini", "migrations/alembic.ini")
+"""Where Alembic and Flask-Migrate keep their configuration."""
+PACKAGES = {"psycopg": "psycopg", "psycopg2": "psycopg2", "psycopg2-binary": "psycopg2"}
+PACKAGES |= {"asyncpg": "asyncpg", "pg8000": "pg8000"}
+
+
+def config_of(folder: Path) -> str:
+    """Return the Alembic configuration of the component in ``folder``.
+
+    Raises UsageError when there is none.
+    """
+    for name in CONFIGS:
+        if (folder / name).is_file():
+            return name
+    raise UsageError(
+        f"{folder.name}: there is no {' or '.join(CONFIGS)}",
+        "make one with `alembic init migrations`, or correct"
+        " [tool.sametree.database] component",
+    )
+
+
+def driver_of(project: Project, component: Component, lock: Path) -> str | None:
+    """Return the SQLAlchemy driver for the component: named, else found in its lock."""
+    database = project.settings.database
+    if database and database.driver:
+        return database.driver
+    pinned = {line.partition("==")[0] for line in lock.read_text().splitlines()}
+    return next((driver for name, driver in PACKAGES.items() if name in pinned), None)
+
+
+def step(command: str, folder: Path) -> Step:
+    """Return the step that runs ``upgrade`` or ``check`` of ``inside/alembic_steps``."""
+    argv = ("python", str(PROGRAM), command, config_of(folder))
+    return Step(name=f"migrations {command}", argv=argv, cwd=folder)
+
+
+class Progress(msgspec.Struct):
+    """What the events of a migration run tell so far.
+
+    Hand each line of output to :meth:`take`; it returns what to show for it.
+    """
+
+    applied: int = 0
+    pending: int = 0
+    problem: str = ""
+    cure: str = ""
+    other: list[str] = msgspec.field(default_factory=list)
+
+    def take(self, line: str) -> Sequence[str]:
+        """Take a line of output; return the lines to show."""
+        if not line.startswith(MARK):
+            self.other.append(line)
+            return ()
+        event: dict[str, Any] = json.loads(line[1:])
+        handler = getattr(self, f"_{event.pop('event').replace(' ', '_')}")
+        shown: Sequence[str] = handler(event)
+        return shown
+
+    def _plan(self, event: Mapping[str, Any]) -> Sequence[str]:
+        self.pending = event["pending"]
+        at = ", ".join(event["current"]) or "nothing"
+        count = f"{self.pending} migration{'' if self.pending == 1 else 's'}"
+        return [
+            (
+                f"at {at}; {count} to {event['verb']}"
+                if self.pending
+                else f"at {at}, the newest"
+            )
+        ]
+
+    def _start(self, event: Mapping[str, Any]) -> Sequence[str]:
+        return ()
+
+    def _done(self, event: Mapping[str, Any]) -> Sequence[str]:
+        self.applied += 1
+        arrow = "up  " if event["direction"] == "upgrade" else "down"
+        milliseconds = f"{event['seconds'] * 1000:.0f} ms"
+        return [f"{arrow} {milliseconds:>8}  {event['revision']}  {event['title']}"]
+
+    def _no_drift(self, event: Mapping[str, Any]) -> Sequence[str]:
+        return ["models and database agree"]
+
+    def _failed(self, event: Mapping[str, Any]) -> Sequence[str]:
+        parts = [f"migration {event['revision']} ({event['direction']}) failed"]
+        if event["place"]:
+            parts.append(f"at {event['place']}")
+        self.problem = f"{' '.join(parts)}: {event['error']}"
+        if event["statement"]:
+            statement = event["statement"].replace("\n", "\n    ")
+            self.problem += f"\n  the statement:\n    {statement}"
+        self.problem += f"\n  the database stays at {event['at']}"
+        self.cure = "mend the migration and run this again; it goes on from there"
+        return ()
+
+    def _broken(self, event: Mapping[str, Any]) -> Sequence[str]:
+        where = f" at {event['place']}" if event["place"] else ""
+        self.problem = f"the migrations cannot be run{where}: {event['error']}"
+        return ()
+
+    def _drift(self, event: Mapping[str, Any]) -> Sequence[str]:
+        self.problem = f"models and database differ: {event['text']}"
+        self.cure = "write the migration, e.g. alembic revision --autogenerate"
+        return ()
+
+    def _leftovers(self, event: Mapping[str, Any]) -> Sequence[str]:
+        names = ", ".join(event["names"])
+        self.problem = f"the downgrades leave behind: {names}"
+        self.cure = "take back in downgrade() all that upgrade() makes"
+        return ()
+
+    def _heads(self, event: Mapping[str, Any]) -> Sequence[str]:
+        listed = "\n".join(f"  {head}  {file}" for head, file in event["heads"].items())
+        count = len(event["heads"])
+        self.problem = (
+            f"the migrations have {count} heads, so their order is open:\n{listed}"
+        )
+        heads = " ".join(event["heads"])
+        self.cure = (
+            "set down_revision of the later one to the other, or run"
+            f" `alembic merge -m 'merge' {heads}`"
+        )
+        return ()

@@ -1,0 +1,126 @@
+"""How are files written, locked and removed so that a kill leaves nothing half done?"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace ``path`` by ``text`` (UTF-8) in one step: readers see old or new, whole.
+
+    Raises OSError when the folder cannot be written or the disk is full; the old
+    file then stands.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with scratch.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def replace_folder(new: Path, place: Path) -> None:
+    """Put folder ``new`` at ``place``, which may hold an older one (same file system).
+
+    A folder cannot be replaced in one step everywhere; the old one is moved aside
+    first, so a kill in between leaves either no folder or a whole one.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.old."))
+    if place.exists():
+        os.replace(place, aside / "old")
+    os.replace(new, place)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def digest(*parts: str | bytes) -> str:
+    """Return the SHA-256 (hex) of ``parts``, each ended so that borders count."""
+    summed = hashlib.sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        summed.update(b"%d:" % len(raw) + raw)
+    return summed.hexdigest()
+
+
+def add_exclude_file(folder: Path) -> Path:
+    """Make ``folder`` with a .gitignore of its own, so that git never sees it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    marker = folder / ".gitignore"
+    if not marker.exists():
+        marker.write_text("*\n")
+    return folder
+
+
+def try_lock(path: Path, *, shared: bool = False) -> int | None:
+    """Return a descriptor that holds the flock of ``path``, or None if others hold it.
+
+    The kernel frees the lock when the descriptor is closed, also by a kill: a lock
+    never outlives its owner.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def lock(path: Path, *, shared: bool = False) -> int:
+    """Return a descriptor that holds the flock of ``path``; waits for its owner."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def last_holder(descriptor: int) -> bool:
+    """Give up the shared lock of ``descriptor``; return whether nobody else held it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def wait_free(path: Path, timeout: float) -> bool:
+    """Wait until nobody holds the lock ``path``; False after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        descriptor = try_lock(path)
+        if descriptor is not None:
+            os.close(descriptor)
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@contextmanager
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the flock of ``path`` (made when missing) for the length of the block."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = lock(path, shared=shared)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

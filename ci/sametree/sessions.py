@@ -1,0 +1,200 @@
+"""The face that Nox meets: sessions made of units.
+
+A ``noxfile.py`` loads the pipeline once and calls it in each session::
+
+    pipeline = sessions.load(__file__)
+
+    @nox.session
+    @pipeline.each("lint")
+    def lint(session, component):
+        pipeline.run(session, "lint", component)
+"""
+
+from __future__ import annotations
+
+import atexit
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import nox
+
+from sametree import records, terminal
+from sametree.errors import SametreeError, SurroundingsError, UsageError
+from sametree.records import Record, Result
+from sametree.settings import Component, Project
+from sametree.settings import load as load_settings
+
+NEEDS = {
+    "lint": {"black", "flake8", "prettier", "eslint", "tsc"},
+    "format": {"black", "prettier", "eslint"},
+    "tests": {"pytest", "jest"},
+    "build": {"build"},
+}
+"""A component has a session when it has one of these tools."""
+
+
+def load(noxfile: str) -> Pipeline:
+    """Return the pipeline of the project in which ``noxfile`` (its path) lies.
+
+    Wrong settings end Nox here, with a message and exit code 2.
+    """
+    began = time.monotonic()
+    try:
+        project = load_settings(Path(noxfile).parent)
+    except SametreeError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    return Pipeline(project, began)
+
+
+class Pipeline:
+    """The sessions of a project. What it runs is recorded, and summed up at the end."""
+
+    def __init__(self, project: Project, began: float) -> None:
+        self.project = project
+        self._began = began
+        self.run_id, first = records.run_id()
+        # Nox has no hook for the end of a run. Its child processes (``-j``) have the
+        # run's id from us and leave the summary to the first.
+        if first:
+            atexit.register(self._sum_up)
+        signal.signal(signal.SIGTERM, _interrupt)
+
+    def components(self, session: str) -> list[Component]:
+        """Return the components that have something to do in ``session``."""
+        from sametree import toolchains
+
+        if session == "migrate":
+            return [c for c in self.project.components if self.project.has_database(c)]
+        return [
+            component
+            for component in self.project.components
+            if NEEDS[session]
+            & toolchains.of(component.language or "python").tools(
+                self.project.folder(component)
+            )
+        ]
+
+    def each(self, session: str) -> Callable[[Any], Any]:
+        """Parametrize a session function by the components of ``session``."""
+        names = [component.name for component in self.components(session)]
+        return nox.parametrize("component", [nox.param(n, id=n) for n in names])
+
+    def run(self, session: nox.Session, name: str, component: str) -> None:
+        """Run the unit of session ``name`` for ``component``, and record it.
+
+        Raises what ``session.error`` raises when the unit fails; the message says why.
+        """
+        from sametree.units import Work
+
+        work = Work(
+            self.project,
+            self.project.component(component),
+            name,
+            venv=Path(session.virtualenv.location or sys.prefix),
+            args=session.posargs,
+        )
+        with self._recorded(session, work):
+            _unit(name)(work)
+
+    def lock(self, session: nox.Session) -> None:
+        """Make the locks anew; after ``--``: ``--upgrade [NAME ...]``."""
+        from sametree.units.lock import lock
+
+        with _explained(session):
+            lock(self.project, session.posargs)
+
+    @contextmanager
+    def _recorded(self, session: nox.Session, work: Any) -> Iterator[None]:
+        """Write how the unit ended, however it ended."""
+        started, clock = time.time(), time.monotonic()
+        result: Result = "error"
+        reason = ""
+        try:
+            with _explained(session):
+                try:
+                    yield
+                    result = "success"
+                except KeyboardInterrupt:
+                    result = "cancellation"
+                    raise
+                except (SurroundingsError, UsageError, OSError) as error:
+                    reason = _first_line(error)
+                    raise
+                except SametreeError as error:
+                    result, reason = "failure", _first_line(error)
+                    raise
+        finally:
+            record = Record(
+                run=self.run_id,
+                unit=work.name,
+                result=result,
+                started=started,
+                seconds=time.monotonic() - clock,
+                covered=work.covered,
+                notes=tuple(work.notes),
+                reason=reason,
+                mend=tuple(work.mend),
+            )
+            try:
+                records.write(self.project.state, record)
+            except OSError as error:
+                session.warn(f"the run record could not be written: {error}")
+
+    def _sum_up(self) -> None:
+        from sametree.insight import summary
+
+        found = records.read(self.project.state, self.run_id)
+        if not found:
+            return
+        wall = time.monotonic() - self._began
+        for line in summary.lines(found, wall, self._hints(found)):
+            terminal.say(line)
+
+    def _hints(self, found: Any) -> list[str]:
+        """Return what one may type after a run in which all passed."""
+        if {record.unit.partition("(")[0] for record in found} >= {"tests", "build"}:
+            if any(component.serve for component in self.project.components):
+                return ["invoke up     starts the application, with hot reload"]
+        return []
+
+
+def _unit(name: str) -> Callable[[Any], None]:
+    """Return the function of a unit; the import waits until it is needed."""
+    from sametree.units import build, lint, migrate, tests
+
+    units: dict[str, Callable[[Any], None]] = {
+        "lint": lint.lint,
+        "format": lint.format,
+        "tests": tests.tests,
+        "migrate": migrate.migrate,
+        "build": build.build,
+    }
+    return units[name]
+
+
+@contextmanager
+def _explained(session: nox.Session) -> Iterator[None]:
+    """Turn a problem into the session's error: its message, without a traceback."""
+    try:
+        yield
+    except SametreeError as error:
+        session.error(str(error))
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        session.error(f"this machine said no: {error.strerror or error}{place}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(":")
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """End by SIGTERM as by Ctrl-C, so that servers and steps are stopped."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt

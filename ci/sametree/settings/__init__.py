@@ -1,0 +1,160 @@
+"""What is this project? ``load`` answers from ``[tool.sametree]`` and from a look."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from sametree.errors import SettingsError
+from sametree.settings import decode, detect
+from sametree.settings.model import Component, Coverage, Database, Settings
+
+__all__ = ["Component", "Coverage", "Database", "Project", "Settings", "load", "schema"]
+
+FILE = "pyproject.toml"
+TABLE = "tool.sametree"
+
+
+class Project(msgspec.Struct, frozen=True):
+    """A project: its folder, and its settings with all that was found by looking."""
+
+    root: Path
+    settings: Settings
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """All components, in the order of the settings."""
+        return self.settings.components
+
+    @property
+    def state(self) -> Path:
+        """The folder of what the suite keeps between runs; git ignores it."""
+        return self.root / ".sametree"
+
+    def component(self, name: str) -> Component:
+        """Return the component called ``name``; KeyError when there is none."""
+        return {component.name: component for component in self.components}[name]
+
+    def folder(self, component: Component) -> Path:
+        """Return the folder of ``component``."""
+        return (self.root / component.path).resolve()
+
+    def nested(self, component: Component) -> list[str]:
+        """Return the paths, relative to ``component``, of components inside it."""
+        own = self.folder(component)
+        others = (self.folder(other) for other in self.components)
+        return sorted(
+            place.relative_to(own).as_posix()
+            for place in others
+            if place != own and place.is_relative_to(own)
+        )
+
+    def gate(self, component: Component) -> Coverage:
+        """Return the coverage that the tests of ``component`` have to reach."""
+        return component.coverage or self.settings.coverage
+
+    def has_database(self, component: Component) -> bool:
+        """Return whether ``component`` is the one that works on the database."""
+        database = self.settings.database
+        return database is not None and database.component == component.name
+
+
+def load(root: Path) -> Project:
+    """Return the project in folder ``root``.
+
+    Raises SettingsError with all problems at once: file, line, key, what is wrong,
+    and for an unknown key the nearest valid one.
+    """
+    root = root.resolve()
+    file = root / FILE
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(FILE, [f"not valid TOML: {error}"]) from None
+    table = document.get("tool", {}).get("sametree", {})
+    found = list(decode.problems(table, Settings))
+    if not found:
+        settings = _completed(root, decode.convert(table, Settings))
+        found = list(_contradictions(root, settings))
+        if not found:
+            return Project(root, settings)
+    raise SettingsError(
+        FILE,
+        [_described(text, problem) for problem in found],
+        "see docs/settings.md, or print all keys with `sametree schema`",
+    )
+
+
+def schema() -> dict[str, object]:
+    """Return the JSON Schema (draft 2020-12) of ``[tool.sametree]``."""
+    made = msgspec.json.schema(Settings)
+    for definition in made["$defs"].values():
+        definition["additionalProperties"] = False
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, "title": f"[{TABLE}] of {FILE}", **made}
+
+
+def _completed(root: Path, settings: Settings) -> Settings:
+    """Fill in what the settings leave to a look at the project."""
+    named = settings.components or detect.components(root)
+    components = tuple(
+        msgspec.structs.replace(
+            component,
+            language=component.language or detect.language_of(root / component.path),
+        )
+        for component in named
+    )
+    database = settings.database or detect.database(root, components)
+    return msgspec.structs.replace(settings, components=components, database=database)
+
+
+def _contradictions(root: Path, settings: Settings) -> Sequence[decode.Problem]:
+    """Return what is well-formed but cannot be true of this project."""
+    wrong: list[decode.Problem] = []
+    names = [component.name for component in settings.components]
+    for index, component in enumerate(settings.components):
+        folder = root / component.path
+        place = ("components", index)
+        if names.index(component.name) != index:
+            wrong.append(
+                decode.Problem(
+                    (*place, "name"),
+                    f"{component.name!r} is used twice; names are unique",
+                )
+            )
+        if not folder.is_dir():
+            wrong.append(
+                decode.Problem(
+                    (*place, "path"),
+                    f"there is no folder {component.path!r} (component"
+                    f" {component.name!r}); correct the path or remove the component",
+                )
+            )
+        elif component.language is None:
+            marks = " or ".join(detect.MARKS)
+            wrong.append(
+                decode.Problem(
+                    (*place, "language"),
+                    f"cannot be told from {component.path!r}: it has no {marks};"
+                    " add one, or set language",
+                )
+            )
+    if settings.database and settings.database.component not in names:
+        wrong.append(
+            decode.Problem(
+                ("database", "component"),
+                f"there is no component {settings.database.component!r};"
+                f" there is {', '.join(names) or 'none'}",
+            )
+        )
+    return wrong
+
+
+def _described(text: str, problem: decode.Problem) -> str:
+    line = decode.line_of(text, TABLE, problem.key)
+    where = f"line {line}: " if line else ""
+    return f"{where}{decode.dotted(TABLE, problem.key)}: {problem.text}"

@@ -1,0 +1,178 @@
+"""The face that Invoke meets: what maintainers and developers do by hand."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn, ParamSpec
+
+from invoke.exceptions import Exit
+
+from sametree import git, surroundings, terminal
+from sametree.errors import INTERRUPTED, SURROUNDINGS, SametreeError
+from sametree.settings import Component, Project
+from sametree.settings import load as load_settings
+
+P = ParamSpec("P")
+
+
+def _explained(task: Callable[P, None]) -> Callable[P, None]:
+    """Turn a problem into Invoke's way out: a message and an exit code, no traceback."""
+
+    @functools.wraps(task)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            task(*args, **kwargs)
+        except SametreeError as error:
+            raise Exit(str(error), error.exit_code) from None
+        except OSError as error:
+            place = f" ({error.filename})" if error.filename else ""
+            text = f"this machine said no: {error.strerror or error}{place}"
+            raise Exit(text, SURROUNDINGS) from None
+
+    return wrapped
+
+
+def load(tasks_file: str) -> Project:
+    """Return the project in which ``tasks_file`` (its path) lies."""
+    try:
+        return load_settings(Path(tasks_file).parent)
+    except SametreeError as error:
+        raise Exit(str(error), error.exit_code) from None
+
+
+@_explained
+def up(project: Project) -> None:
+    """Run database and services until Ctrl-C, ``down``, or the end of one of them."""
+    from sametree.database import server
+    from sametree.development import services
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    served = [component for component in project.components if component.serve]
+    folder = services.folder_of(project)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(services.alone(folder))
+            variables: Mapping[str, str] = {}
+            if project.settings.database:
+                address = stack.enter_context(server.development(project))
+                terminal.say(f"  {address}")
+                variables = _migrated(project, address.url)
+            ports = services.ports(served)
+            ready = []
+            for component in served:
+                env = {**_environment(project, component), **variables}
+                place = project.folder(component)
+                ready.append(services.service(component, place, env, ports))
+            guards = stack.enter_context(services.running(ready, folder))
+            for each in ready:
+                terminal.say(f"  {each.name:<10} {terminal.colour(each.url, 'bold')}")
+            terminal.say("  Ctrl-C stops all.\n")
+            ended = services.watch(guards, folder, _show)
+            raise SametreeError(f"{ended} has ended; so everything is stopped")
+    except KeyboardInterrupt:
+        terminal.say("\n  stopped")
+        raise Exit(code=INTERRUPTED) from None
+
+
+@_explained
+def down(project: Project) -> None:
+    """Stop what ``up`` runs in another terminal."""
+    from sametree.development import services
+
+    ran = services.stop(services.folder_of(project))
+    terminal.say("  stopped" if ran else "  nothing was running")
+
+
+@_explained
+def psql(project: Project, args: Sequence[str] = ()) -> None:
+    """Open a shell on the development database; ``args`` go to psql."""
+    from sametree.database import binaries, server
+
+    with server.development(project) as address:
+        # The wheel's psql has no TLS, which a given server may demand.
+        program = shutil.which("psql") if server.given() else None
+        program = program or str(binaries.folder(server.version_of(project)) / "psql")
+        env = {**os.environ, "PGPASSWORD": address.password}
+        public = address.named(address.database)
+        where = [f"--host={public.host}", f"--port={public.port or 5432}"]
+        where += [f"--username={public.user}", f"--dbname={public.database}"]
+        where = [part for part in where if not part.endswith("=")]
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is psql's
+        try:
+            done = subprocess.run([program, *where, *args], env=env, check=False)
+        finally:
+            signal.signal(signal.SIGINT, before)
+    if done.returncode:
+        raise Exit(code=done.returncode)
+
+
+@_explained
+def clean(project: Project, *, database: bool = False, dry_run: bool = False) -> None:
+    """Remove what the pipeline made; the development database only when asked for."""
+    from sametree import files
+    from sametree.development import cleaning
+
+    files.add_exclude_file(project.state)
+    places = cleaning.plan(project, database=database)
+    if not dry_run:
+        cleaning.remove(project, places)
+    for place in places:
+        shown = (
+            place.relative_to(project.root) if project.root in place.parents else place
+        )
+        terminal.say(f"  {'would remove' if dry_run else 'removed'} {shown}")
+    if not places:
+        terminal.say("  nothing to remove")
+
+
+def _environment(project: Project, component: Component) -> dict[str, str]:
+    """Install what ``component`` needs when it runs; return its environment."""
+    from sametree.toolchains import environments, locks
+
+    env = surroundings.clean()
+    if tree := git.tree_id(project.root):
+        env["SAMETREE_TREE"] = tree
+    if component.language == "node":
+        folder = project.folder(component)
+        environments.install_node(folder, project.state, env)
+        programs = folder / "node_modules" / ".bin"
+        return environments.with_path(env, programs, environments.node())
+    venv = project.state / "venvs" / component.name
+    venv.parent.mkdir(parents=True, exist_ok=True)
+    lock = locks.for_purpose(project, component, "run")
+    environments.make_python(venv, [lock], env)
+    return environments.with_path({**env, "VIRTUAL_ENV": str(venv)}, venv / "bin")
+
+
+def _migrated(project: Project, url: Callable[[str | None], str]) -> Mapping[str, str]:
+    """Bring the development database up to date; return the variables that name it."""
+    from sametree.database import migrations, server
+    from sametree.database.address import parse
+    from sametree.toolchains import locks
+    from sametree.units import Work, migrate
+
+    database = project.settings.database
+    assert database is not None
+    component = project.component(database.component)
+    venv = project.state / "venvs" / component.name
+    env = _environment(project, component)
+    work = Work(project, component, "migrate", venv)
+    migrate.upgrade(work, env, parse(url(None)))
+    lock = locks.for_purpose(project, component, "run")
+    return {server.VARIABLE: url(migrations.driver_of(project, component, lock))}
+
+
+def _show(name: str, line: str) -> None:
+    terminal.say(f"{terminal.colour(f'{name:<10}', 'grey')} {line}")
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt

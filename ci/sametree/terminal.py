@@ -1,0 +1,95 @@
+"""How do lines look on a terminal, in a log, and on GitHub?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+
+COLOURS = {"red": "31", "green": "32", "yellow": "33", "grey": "90", "bold": "1"}
+MARKS = {"passed": ("✓", "ok", "green"), "failed": ("✗", "FAILED", "red")}
+MARKS |= {"skipped": ("-", "-", "yellow"), "running": ("·", "..", "grey")}
+ANNOTATIONS = 10
+"""GitHub shows this many errors a step; more would only be lost."""
+
+
+def colour(text: str, name: str) -> str:
+    """Return ``text`` coloured, where the reader's terminal and wishes allow it.
+
+    NO_COLOR (no-color.org) and FORCE_COLOR have the last word.
+    """
+    wanted = sys.stdout.isatty() or os.environ.get("FORCE_COLOR", "0") not in ("", "0")
+    if not wanted or os.environ.get("NO_COLOR"):
+        return text
+    return f"\033[{COLOURS[name]}m{text}\033[0m"
+
+
+def mark(kind: str) -> str:
+    """Return the sign of a verdict; a word where the output knows no such sign."""
+    sign, word, shade = MARKS[kind]
+    try:
+        sign.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        sign = word
+    return colour(sign, shade)
+
+
+def say(text: str = "") -> None:
+    """Print a line at once, escaping what the output's encoding does not know."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for people.
+
+    >>> duration(0.84), duration(75)
+    ('0.8 s', '1 min 15 s')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s"
+
+
+def table(rows: Iterable[Iterable[str]], indent: str = "  ") -> list[str]:
+    """Return ``rows`` as lines with aligned columns; colours do not count as width."""
+    cells = [list(row) for row in rows]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    return [
+        indent
+        + "  ".join(
+            cell + " " * (width - _width(cell))
+            for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def on_github() -> bool:
+    """Return whether a GitHub runner reads our output."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def annotate(file: str, line: int | None, title: str, text: str) -> None:
+    """Print a GitHub annotation (docs: workflow commands, ``::error``)."""
+    place = f"file={_property(file)}" if file else ""
+    if line:
+        place += f",line={line}"
+    heading = f"{',' if place else ''}title={_property(title)}"
+    print(f"::error {place}{heading}::{_data(text)}", flush=True)
+
+
+def _width(text: str) -> int:
+    plain = text
+    for code in (*COLOURS.values(), "0"):
+        plain = plain.replace(f"\033[{code}m", "")
+    return len(plain)
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,1 @@
+"""What do test results mean?"""

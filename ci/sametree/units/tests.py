@@ -1,0 +1,127 @@
+"""tests: do the component's tests pass, and do they run enough of its code?"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from sametree import git, terminal
+from sametree.database import migrations, server
+from sametree.database.address import Address
+from sametree.errors import SurroundingsError, UnitFailed
+from sametree.steps import Outcome, Step
+from sametree.testing import coverage, jest, junit
+from sametree.toolchains import locks
+from sametree.units import migrate
+from sametree.units.work import Work, cores
+
+INSIDE = migrations.PROGRAM.parent
+PLUGIN = "sametree_pytest"
+
+
+def tests(work: Work) -> None:
+    """Run the tests; raise UnitFailed when one fails or the coverage is too low."""
+    env = work.install("tests")
+    shutil.rmtree(work.reports, ignore_errors=True)
+    work.reports.mkdir(parents=True)
+    for step in work.toolchain.tests(work.place, cores(), work.args):
+        with _database(work, env) as variables:
+            outcome = work.run(step, {**env, **variables}, live=True)
+        if work.component.language == "node":
+            jest.collect(work.reports, work.folder)
+        _judge_tests(work, outcome)
+        _judge_coverage(work)
+
+
+@contextmanager
+def _database(work: Work, env: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Give a migrated database, as variables for the tests, where there is one."""
+    if not work.project.has_database(work.component):
+        yield {}
+        return
+    with server.fresh(work.project, "tests") as address:
+        migrate.upgrade(work, env, address, brief=True)
+        lock = locks.for_purpose(work.project, work.component, "tests")
+        driver = migrations.driver_of(work.project, work.component, lock)
+        yield _variables(address, driver)
+
+
+def _variables(template: Address, driver: str | None) -> Mapping[str, str]:
+    maintenance = server.given() or template.named("postgres")
+    return {
+        server.VARIABLE: template.url(driver),
+        "SAMETREE_TEMPLATE_URL": template.url(driver),
+        "SAMETREE_MAINTENANCE_URL": maintenance.url(driver),
+        "PYTHONPATH": str(INSIDE),
+        "PYTEST_PLUGINS": PLUGIN,
+    }
+
+
+def _judge_tests(work: Work, outcome: Outcome) -> None:
+    """Tell which tests failed; raise UnitFailed when any did."""
+    step: Step = outcome.step
+    if outcome.passed and outcome.code:
+        work.notes.append("no test was selected")
+        return
+    results = junit.read(work.reports / "junit.xml")
+    if results.failures and terminal.on_github():
+        for failure in results.failures[: terminal.ANNOTATIONS]:
+            file = (Path(work.component.path) / failure.file).as_posix()
+            terminal.annotate(file, failure.line, failure.name, failure.message)
+    if outcome.passed:
+        return
+    work.mend = [f"nox -s '{work.name}'"]
+    if not results.failures:
+        hint = (
+            f"{step.name} ended with exit code {outcome.code} before it ran the tests"
+        )
+        raise UnitFailed(hint, "see its output above")
+    listed = "\n".join(f"  {failure}" for failure in results.failures[:10])
+    more = len(results.failures) - 10
+    listed += f"\n  and {more} more" if more > 0 else ""
+    raise UnitFailed(f"{results.summary}:\n{listed}", _repeat(work, results))
+
+
+def _repeat(work: Work, results: junit.Results) -> str:
+    if work.component.language == "node":
+        chosen = results.failures[0].file
+    else:
+        chosen = "--lf"
+    return f"repeat what failed with: nox -s '{work.name}' -- {chosen}"
+
+
+def _judge_coverage(work: Work) -> None:
+    """Hold the coverage against the gate; raise UnitFailed when it is too low."""
+    lcov = work.reports / "lcov.info"
+    if not lcov.exists():
+        if work.args:
+            return  # coverage was switched off, or nothing ran
+        raise SurroundingsError(f"the tests left no coverage in {lcov}")
+    measured = coverage.read(lcov)
+    covered = work.covered = coverage.totals(measured.values())
+    gate = work.project.gate(work.component)
+    branches = (
+        "" if covered.branches is None else f", branches {covered.branches:.1f} %"
+    )
+    relative = (work.reports / "html" / "index.html").relative_to(work.project.root)
+    terminal.say(f"\n  coverage  lines {covered.lines:.1f} %{branches}   {relative}")
+    if work.args:
+        work.notes.append("coverage not judged: arguments chose the tests")
+        return
+    short = coverage.shortfall(covered, gate)
+    if not short:
+        return
+    changed = git.changed_since(work.folder, work.project.settings.main_branch)
+    missed = coverage.missed_lines(measured, changed)
+    rows = [
+        f"  {Path(work.component.path, name).as_posix()}"
+        f"{' (changed)' if new else ''}: {lines}"
+        for name, lines, new in missed
+    ]
+    raise UnitFailed(
+        f"coverage is below the gate: {'; '.join(short)}\n"
+        + "\n".join(["  not run:", *rows]),
+        f"test these lines; the whole picture is in {relative}",
+    )

@@ -1,0 +1,133 @@
+"""What does a unit have at hand: its place, its environment, a way to run and to tell?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sametree import files, steps, surroundings, terminal, toolchains
+from sametree.errors import UnitFailed
+from sametree.records import Covered
+from sametree.settings import Component, Project
+from sametree.steps import Outcome, Step
+from sametree.toolchains import Place, environments, findings, locks
+
+
+@dataclass
+class Work:
+    """One unit at work. ``venv`` is the folder of its virtual environment.
+
+    ``covered``, ``notes`` and ``mend`` are filled by the unit, for its record.
+    """
+
+    project: Project
+    component: Component
+    session: str
+    venv: Path
+    args: Sequence[str] = ()
+    covered: Covered | None = None
+    notes: list[str] = field(default_factory=list)
+    mend: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The unit's name, as Nox has it: ``tests(backend)``."""
+        return f"{self.session}({self.component.name})"
+
+    @property
+    def folder(self) -> Path:
+        """The component's folder."""
+        return self.project.folder(self.component)
+
+    @property
+    def reports(self) -> Path:
+        """Where the component's reports go."""
+        return self.project.root / self.project.settings.reports / self.component.name
+
+    @property
+    def toolchain(self) -> toolchains.Toolchain:
+        """The toolchain of the component's language."""
+        return toolchains.of(self.component.language or "python")
+
+    @property
+    def place(self) -> Place:
+        """What the toolchain has to know."""
+        cache = files.add_exclude_file(self.project.state) / "cache"
+        return Place(
+            name=self.component.name,
+            folder=self.folder,
+            sources=self.component.sources,
+            nested=tuple(self.project.nested(self.component)),
+            tools=self.toolchain.tools(self.folder),
+            reports=self.reports,
+            cache=cache / self.component.name,
+        )
+
+    def install(self, purpose: str) -> dict[str, str]:
+        """Install what the unit's lock names; return the environment of its steps."""
+        env = surroundings.clean()
+        if self.component.language == "node":
+            environments.install_node(self.folder, self.project.state, env)
+            programs = self.folder / "node_modules" / ".bin"
+            return environments.with_path(env, programs, environments.node())
+        lock = locks.for_purpose(self.project, self.component, purpose)
+        environments.install_python(self.venv, [lock], env)
+        env["VIRTUAL_ENV"] = str(self.venv)
+        return environments.with_path(env, self.venv / "bin")
+
+    def run(self, step: Step, env: Mapping[str, str], *, live: bool = False) -> Outcome:
+        """Run a step. A captured one that fails shows what it printed, and fails us."""
+        outcome = steps.run(step, env, live=live)
+        if not live:
+            self.tell(outcome)
+            if not outcome.passed:
+                terminal.say(_indented(outcome.output))
+                raise UnitFailed(f"{step.name} failed (exit code {outcome.code})")
+        return outcome
+
+    def check(self, checks: Sequence[Step], env: Mapping[str, str]) -> list[Outcome]:
+        """Run all ``checks``, side by side; show what they found; return the failed."""
+        failed = []
+        for outcome in steps.run_together(checks, env, cores()):
+            self.tell(outcome)
+            if not outcome.passed:
+                failed.append(outcome)
+        return sorted(failed, key=lambda outcome: checks.index(outcome.step))
+
+    def tell(self, outcome: Outcome) -> None:
+        """Print the line of a step that ended, and what it found."""
+        found = [] if outcome.passed else self.findings(outcome)
+        count = f"{len(found)} finding{'' if len(found) == 1 else 's'}" if found else ""
+        row = (
+            terminal.mark("passed" if outcome.passed else "failed"),
+            f"{outcome.step.name:<10}",
+            f"{terminal.duration(outcome.seconds):>8}",
+            count,
+        )
+        terminal.say("  " + "  ".join(row).rstrip())
+        for finding in found:
+            terminal.say(f"      {finding}")
+        if not outcome.passed and outcome.step.reader and not found:
+            terminal.say(_indented(outcome.output))
+        if terminal.on_github():
+            for finding in found[: terminal.ANNOTATIONS]:
+                file = (Path(self.component.path) / finding.file).as_posix()
+                title = f"{outcome.step.name} {finding.rule}".strip()
+                terminal.annotate(file, finding.line, title, finding.text)
+
+    def findings(self, outcome: Outcome) -> list[findings.Finding]:
+        """Return what a failed check found."""
+        return findings.read(outcome.step.reader, outcome.output, outcome.step.cwd)
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"      {line}" for line in text.rstrip().splitlines())

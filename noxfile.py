@@ -1,0 +1,58 @@
+"""The pipeline. `nox` runs what is marked *, in this order, for every component.
+
+`nox -s tests` runs one session for all components, `nox -s "tests(backend)"` for one.
+"""
+
+import nox
+
+from sametree import sessions
+
+nox.needs_version = ">=2026.10.20"
+nox.options.sessions = ["lint", "tests", "migrate", "build"]
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"  # uv makes it hold what the lock says at each run
+nox.options.error_on_missing_interpreters = True  # at home as in CI
+nox.options.allow_parallel = True
+
+pipeline = sessions.load(__file__)
+
+
+@nox.session
+@pipeline.each("lint")
+def lint(session, component):
+    """Check style, types and locks; all checks run, each failure says what mends it."""
+    pipeline.run(session, "lint", component)
+
+
+@nox.session
+@pipeline.each("format")
+def format(session, component):
+    """Rewrite the sources as lint wants them, as far as a program can."""
+    pipeline.run(session, "format", component)
+
+
+@nox.session
+@pipeline.each("tests")
+def tests(session, component):
+    """Run the tests and hold the coverage to its gate; pytest or jest gets what follows --."""
+    pipeline.run(session, "tests", component)
+
+
+@nox.session
+@pipeline.each("migrate")
+def migrate(session, component):
+    """Bring the development database to the newest migration; -- --check tries the history."""
+    pipeline.run(session, "migrate", component)
+
+
+@nox.session
+@pipeline.each("build")
+def build(session, component):
+    """Build the artifacts into dist/, byte for byte the same for the same tree."""
+    pipeline.run(session, "build", component)
+
+
+@nox.session(venv_backend="none", allow_parallel=False)
+def lock(session):
+    """Pin what sessions install; -- --upgrade [NAME ...] takes newer versions."""
+    pipeline.lock(session)

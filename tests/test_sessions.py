@@ -1,0 +1,201 @@
+"""The sessions, run by the real Nox on sample projects."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+import zipfile
+
+from conftest import processes_with
+
+from sametree import git
+
+
+def test_nox_alone_runs_the_pipeline_and_sums_it_up(sample):
+    ran = sample.nox()
+    assert ran.code == 0, ran
+    summary = ran.output[ran.output.index("lint(sample)  ") :]
+    assert "tests(sample)" in summary
+    assert "lines 100.0 %, branches 100.0 %" in summary
+    assert "build(sample)" in summary
+    assert "3 of 3 passed" in summary
+    assert sample.git("status", "--porcelain") == ""
+
+
+def test_parallel_sessions_share_one_summary(sample):
+    ran = sample.nox("-j", "2", "-s", "lint", "build")
+    assert ran.code == 0, ran
+    assert ran.output.count("2 of 2 passed") == 1
+
+
+def test_listing_sessions_leaves_no_trace(sample):
+    ran = sample.nox("-l")
+    assert ran.code == 0
+    assert not (sample.root / ".sametree").exists()
+
+
+def test_tests_leave_junit_cobertura_lcov_and_html(sample):
+    assert sample.nox("-s", "tests").code == 0
+    reports = sample.root / "reports" / "sample"
+    cases = list(ElementTree.parse(reports / "junit.xml").iter("testcase"))
+    assert {case.get("name") for case in cases} == {
+        "test_double",
+        "test_a_negative_number_is_refused",
+    }
+    assert ElementTree.parse(reports / "coverage.xml").getroot().tag == "coverage"
+    assert "SF:sample.py" in (reports / "lcov.info").read_text()
+    assert (reports / "html" / "index.html").exists()
+
+
+def test_what_follows_the_dashes_goes_to_pytest_and_the_gate_is_not_judged(sample):
+    ran = sample.nox("-s", "tests", "--", "-k", "negative")
+    assert ran.code == 0, ran
+    assert "1 passed" in ran.output
+    assert "coverage not judged" in ran.output
+
+
+def test_choosing_no_test_of_a_component_is_no_failure(sample):
+    ran = sample.nox("-s", "tests", "--", "-k", "elsewhere")
+    assert ran.code == 0, ran
+    assert "no test was selected" in ran.output
+
+
+def test_lint_runs_every_check_and_names_what_mends(sample):
+    sample.write({"sample.py": "import os\ndef  double(n): return 2*n\n"})
+    ran = sample.nox("-s", "lint")
+    assert ran.code == 1
+    assert "sample.py:2  not formatted" in ran.output or "not formatted" in ran.output
+    assert "sample.py:1:1  'os' imported but unused  (F401)" in ran.output
+    assert "black, flake8 failed" in ran.output
+    assert "mend:   nox -s 'format(sample)'" in ran.output
+    assert "repeat: nox -s 'lint(sample)'" in ran.output
+
+
+def test_findings_become_annotations_on_github(sample):
+    sample.write({"sample.py": "import os\n\n\ndef double(n):\n    return 2 * n\n"})
+    ran = sample.nox("-s", "lint", env={"GITHUB_ACTIONS": "true"})
+    assert (
+        "::error file=sample.py,line=1,title=flake8 F401::'os' imported but unused"
+        in ran.output
+    )
+
+
+def test_failing_tests_become_annotations_on_github(sample):
+    sample.write({"test_sample.py": "def test_wrong():\n    assert 1 == 2\n"})
+    ran = sample.nox("-s", "tests", env={"GITHUB_ACTIONS": "true"})
+    assert "::error file=test_sample.py,line=1,title=test_sample%3A%3A" in ran.output
+
+
+def test_format_mends_what_lint_finds(sample):
+    sample.write({"sample.py": "def  double(n): return 2*n\n"})
+    assert sample.nox("-s", "lint").code == 1
+    assert sample.nox("-s", "format").code == 0
+    assert sample.nox("-s", "lint").code == 0
+
+
+def test_building_twice_from_one_tree_gives_the_same_bytes(sample, folder):
+    assert sample.nox("-s", "build").code == 0
+    other = folder / "elsewhere, längs" / "clone"
+    sample.git("clone", "--quiet", str(sample.root), str(other))
+    (other / "sample.py").touch()
+    first = _built(sample.root)
+    twin = type(sample)(other, sample.environments)
+    assert twin.nox("-s", "build").code == 0
+    assert _built(other) == first
+    assert {name.rpartition(".")[2] for name in first} == {"whl", "gz"}
+
+
+def test_a_new_build_takes_the_place_of_the_old_one(sample):
+    stale = sample.root / "dist" / "sample" / "old.whl"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    assert sample.nox("-s", "build").code == 0
+    assert not stale.exists()
+    assert not list((sample.root / "dist").glob(".*"))
+
+
+def test_a_record_of_every_unit_is_kept(sample):
+    sample.nox("-s", "lint")
+    (path,) = (sample.root / ".sametree" / "runs").glob("*/*.json")
+    record = json.loads(path.read_text())
+    assert record["cicd.pipeline.task.name"] == "lint(sample)"
+    assert record["cicd.pipeline.task.run.result"] == "success"
+
+
+def test_migrate_keeps_the_database_and_goes_on_from_there(with_database):
+    first = with_database.nox("-s", "migrate")
+    assert first.code == 0, first
+    assert "2 migrations run" in first.output
+    assert "0002  Revision 0002." in first.output
+    again = with_database.nox("-s", "migrate")
+    assert again.code == 0, again
+    assert "at the newest migration" in again.output
+    assert processes_with(str(with_database.root)) == []
+
+
+def test_migrate_check_goes_up_down_and_up(with_database):
+    ran = with_database.nox("-s", "migrate", "--", "--check")
+    assert ran.code == 0, ran
+    lines = [line.split() for line in ran.output.splitlines()]
+    steps = [(line[0], line[3]) for line in lines if line[:1] in (["up"], ["down"])]
+    up = [("up", "0001"), ("up", "0002")]
+    assert steps == [*up, ("down", "0002"), ("down", "0001"), *up]
+    assert "models and database agree" in ran.output
+
+
+def test_every_test_process_has_a_migrated_database_of_its_own(with_database):
+    test = """
+    import os
+    import pytest
+    import sqlalchemy as sa
+    from sample import double
+
+    engine = sa.create_engine(os.environ["DATABASE_URL"])
+
+    @pytest.mark.parametrize("number", range(8))
+    def test_insert(number, worker_id):
+        with engine.begin() as connection:
+            connection.execute(sa.text("INSERT INTO people VALUES (:n)"), {"n": number})
+            count = connection.scalar(sa.text("SELECT count(*) FROM people"))
+            name = connection.scalar(sa.text("SELECT current_database()"))
+        assert name.endswith(f"__{worker_id}")
+        assert count <= 8
+        assert double(number) == 2 * number
+
+    def test_refusal():
+        with pytest.raises(ValueError):
+            double(-1)
+    """
+    with_database.write({"test_sample.py": test})
+    ran = with_database.nox("-s", "tests", "--", "-n", "3")
+    assert ran.code == 0, ran
+    assert "9 passed" in ran.output
+
+
+def test_the_artifact_knows_its_tree(sample):
+    sample.write(
+        {
+            "hatch_build.py": """
+            import os
+            from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+            class Hook(BuildHookInterface):
+                def initialize(self, version, build_data):
+                    with open(os.path.join(self.root, "tree.txt"), "w") as file:
+                        file.write(os.environ["SAMETREE_TREE"])
+                    build_data["force_include"]["tree.txt"] = "tree.txt"
+            """,
+            ".gitignore": "/.nox/\n/dist/\n/reports/\n__pycache__/\ntree.txt\n",
+        }
+    )
+    sample.settings("\n[tool.hatch.build.hooks.custom]\n")
+    tree = git.tree_id(sample.root)
+    ran = sample.nox("-s", "build")
+    assert ran.code == 0, ran
+    (wheel,) = (sample.root / "dist" / "sample").glob("*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        assert opened.read("tree.txt").decode() == tree
+
+
+def _built(root):
+    folder = root / "dist" / "sample"
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
