@@ -52,6 +52,12 @@ def build(session, component):
     pipeline.run(session, "build", component)
 
 
+@nox.session
+def proofs(session):
+    """Prove what takes long: faults, Ctrl-C and kill -9 on whole sample projects."""
+    pipeline.run(session, "tests", "suite", "-m", "proof")
+
+
 @nox.session(venv_backend="none", allow_parallel=False)
 def lock(session):
     """Pin what sessions install; -- --upgrade [NAME ...] takes newer versions."""

@@ -22,7 +22,7 @@ def down(context):
 @task
 def psql(context):
     """Open a shell on the development database; what follows -- goes to psql."""
-    tasks.psql(project, context.remainder.split())
+    tasks.psql(project)
 
 
 @task(

@@ -199,13 +199,16 @@ def environment(more: Mapping[str, str] = {}) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(left_out) and name != "DATABASE_URL"
     }
-    return {**kept, "PYTHONPATH": str(REPOSITORY / "ci"), **more}
+    ours = {"PYTHONPATH": str(REPOSITORY / "ci"), "SAMETREE_JOBS": "1"}
+    return {**kept, **ours, **more}
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that any user may enter (pytest's own tmp_path is closed to others)."""
-    with tempfile.TemporaryDirectory(prefix="sametree-test-") as made:
+    memory = Path("/dev/shm")
+    base = memory if os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="sametree-test-", dir=base) as made:
         Path(made).chmod(0o755)
         yield Path(made).resolve()
 
@@ -272,6 +275,42 @@ def with_database(sample: Sample) -> Sample:
     )
     sample.lock()
     sample.commit("Add a database")
+    return sample
+
+
+PACKAGE = """
+{
+  "name": "page",
+  "version": "1.0.0",
+  "private": true,
+  "devDependencies": {
+    "prettier": "3.8.0"
+  }
+}
+"""
+
+
+@pytest.fixture
+def page(sample: Sample) -> Sample:
+    """The sample with a Node component of one package, and its lock."""
+    table = """
+    [[tool.sametree.components]]
+    name = "sample"
+    path = "."
+
+    [[tool.sametree.components]]
+    name = "page"
+    path = "page"
+    """
+    sample.settings(table)
+    sample.write(
+        {
+            "page/package.json": PACKAGE,
+            "page/index.html": "<!doctype html>\n<title>Page</title>\n",
+            ".gitignore": sample.text(".gitignore") + "node_modules/\n",
+            ".prettierignore": "node_modules/\n",
+        }
+    )
     return sample
 
 

@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 import pytest
-from conftest import migration, processes_with
+from conftest import eventually, migration, processes_with
 
 
 def explained(ran):
@@ -27,6 +27,7 @@ def test_an_unknown_setting_is_named_with_the_nearest_valid_one(sample):
     assert expected in explained(ran)
 
 
+@pytest.mark.proof
 def test_a_setting_of_the_wrong_type_is_refused(sample):
     sample.settings('\n[tool.sametree.coverage]\nlines = "all"\nbranches = 101\n')
     ran = sample.nox("-l")
@@ -37,6 +38,7 @@ def test_a_setting_of_the_wrong_type_is_refused(sample):
     assert "tool.sametree.coverage.branches: expected float <= 100" in ran.output
 
 
+@pytest.mark.proof
 def test_a_missing_component_folder_is_named(sample):
     sample.settings('\n[[tool.sametree.components]]\nname = "app"\npath = "ap"\n')
     ran = sample.nox("-s", "lint")
@@ -44,6 +46,7 @@ def test_a_missing_component_folder_is_named(sample):
     assert "there is no folder 'ap' (component 'app')" in explained(ran)
 
 
+@pytest.mark.proof
 def test_without_a_repository_the_units_simply_run(sample):
     shutil.rmtree(sample.root / ".git")
     ran = sample.nox()
@@ -51,6 +54,7 @@ def test_without_a_repository_the_units_simply_run(sample):
     assert "outside git: no tree id" in ran.output
 
 
+@pytest.mark.proof
 def test_without_the_git_program_the_units_simply_run(sample, folder):
     programs = folder / "programs"
     programs.mkdir()
@@ -60,6 +64,7 @@ def test_without_the_git_program_the_units_simply_run(sample, folder):
     assert "outside git: no tree id" in ran.output
 
 
+@pytest.mark.proof
 def test_a_path_with_spaces_and_letters_of_the_world(with_database, folder):
     place = folder / "Ünser Projekt – 项目"
     with_database.root.rename(place)
@@ -75,12 +80,14 @@ def test_a_lock_that_is_out_of_date_fails_lint_and_names_the_cure(sample):
         '"pytest-xdist"]', '"pytest-xdist>=3"]'
     )
     (sample.root / "pyproject.toml").write_text(changed)
-    ran = sample.nox("-s", "lint")
+    ran = sample.nox("-s", "lint", env={"GITHUB_ACTIONS": "true"})
     assert ran.code == 1
     assert "locks/tests.txt was made from another pyproject.toml" in explained(ran)
+    assert "::error title=locks::locks/tests.txt was made from" in ran.output
     assert "mend:   nox -s lock" in ran.output
 
 
+@pytest.mark.proof
 def test_a_lock_that_was_edited_by_hand_fails_lint(sample):
     lock = sample.root / "locks" / "lint.txt"
     lock.write_text(lock.read_text().replace("# Made", "# Made", 1) + "\n# hello\n")
@@ -97,6 +104,7 @@ def test_a_missing_lock_is_named_with_its_cure(sample):
     assert "nox -s lock" in ran.output
 
 
+@pytest.mark.proof
 def test_a_file_with_another_hash_is_not_installed(sample):
     lock = sample.root / "locks" / "lint.txt"
     text = lock.read_text()
@@ -119,6 +127,7 @@ def test_a_failing_test_is_named_with_the_way_to_repeat_it(sample):
     assert "nox -s 'tests(sample)' -- --lf" in ran.output
 
 
+@pytest.mark.proof
 def test_an_error_in_a_fixture_is_told_apart_from_a_failure(sample):
     test = """
     import pytest
@@ -165,6 +174,7 @@ def test_low_coverage_names_the_missed_lines_of_changed_files_first(sample):
     assert said.index("sample.py (changed): 8") < said.index("old.py: 2-5")
 
 
+@pytest.mark.proof
 def test_two_migration_heads_are_named_with_their_files(with_database):
     rival = migration("0003", "0001", "pass", "pass")
     with_database.write({"migrations/versions/0003_rival.py": rival})
@@ -195,6 +205,7 @@ def test_a_migration_that_fails_leaves_the_last_good_one(with_database):
     assert "1 migration run" in again.output
 
 
+@pytest.mark.proof
 def test_a_downgrade_that_forgets_something_is_found(with_database):
     extra = migration(
         "0003", "0002", "op.execute('CREATE TYPE mood AS ENUM ()')", "pass"
@@ -205,6 +216,7 @@ def test_a_downgrade_that_forgets_something_is_found(with_database):
     assert "the downgrades leave behind: type mood" in explained(ran)
 
 
+@pytest.mark.proof
 def test_a_model_without_its_migration_is_found(with_database):
     env = with_database.text("migrations/env.py")
     more = env.replace("engine =", 'sa.Table("pets", metadata)\nengine =')
@@ -221,6 +233,7 @@ def test_migrate_refuses_arguments_that_it_does_not_know(with_database):
     assert "migrate does not know --chekc" in explained(ran)
 
 
+@pytest.mark.proof
 def test_a_server_that_refuses_is_named_without_its_password(with_database):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -241,6 +254,7 @@ def test_an_address_that_is_none_is_refused(with_database):
     assert "s3cret" not in ran.output
 
 
+@pytest.mark.proof
 def test_a_folder_that_cannot_be_written_is_named(with_database, folder):
     place = folder / "scratch"
     place.write_text("a file, where a folder is needed")
@@ -249,6 +263,7 @@ def test_a_folder_that_cannot_be_written_is_named(with_database, folder):
     assert f"SAMETREE_SCRATCH: {place} is no folder" in explained(ran)
 
 
+@pytest.mark.proof
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_full_disk_is_named_with_its_cure(with_database, folder):
     place = folder / "small"
@@ -265,40 +280,13 @@ def test_a_full_disk_is_named_with_its_cure(with_database, folder):
     assert "PostgreSQL's data could not be made in" in explained(ran)
     assert "free some space on the disk" in ran.output
     assert left == []
-    assert processes_with(str(place)) == []
-
-
-PACKAGE = """
-{
-  "name": "page",
-  "version": "1.0.0",
-  "private": true,
-  "devDependencies": {
-    "prettier": "3.8.0"
-  }
-}
-"""
-
-
-@pytest.fixture
-def page(sample):
-    """The sample with a Node component of one package, and its lock."""
-    table = '\n[[tool.sametree.components]]\nname = "page"\npath = "page"\n'
-    sample.settings(table)
-    sample.write(
-        {
-            "page/package.json": PACKAGE,
-            "page/index.html": "<!doctype html>\n<title>Page</title>\n",
-            ".gitignore": sample.text(".gitignore") + "node_modules/\n",
-            ".prettierignore": "node_modules/\n",
-        }
-    )
-    return sample
+    assert eventually(lambda: not processes_with(str(place)))
 
 
 NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 
 
+@pytest.mark.proof
 def test_npm_needs_no_network_once_its_cache_is_warm(page, folder):
     warm = {"npm_config_cache": str(folder / "cache")}
     locked = page.nox("-s", "lock", env=warm)
@@ -306,10 +294,11 @@ def test_npm_needs_no_network_once_its_cache_is_warm(page, folder):
     assert "resolved" not in page.text("page/package-lock.json")
     assert page.nox("-s", "lint", env=warm).code == 0
     shutil.rmtree(page.root / "page" / "node_modules")
-    ran = page.nox("-s", "lint", env={**warm, **NO_NETWORK})
+    ran = page.nox("-s", "lint(page)", env={**warm, **NO_NETWORK})
     assert ran.code == 0, ran
 
 
+@pytest.mark.proof
 def test_npm_without_network_and_cache_says_so(page, folder):
     (page.root / "page" / "package-lock.json").write_text(
         page_lock(page, {"npm_config_cache": str(folder / "cache")})
@@ -327,6 +316,7 @@ def page_lock(page, env):
     return page.text("page/package-lock.json")
 
 
+@pytest.mark.proof
 def test_two_runs_in_one_checkout_do_not_meet(with_database):
     runs = []
     threads = [
@@ -345,3 +335,11 @@ def explained_by_us(ran):
     """pytest shows tracebacks of the tests; ours are not among them."""
     assert "sametree/units" not in ran.output, ran
     return ran.output
+
+
+def test_an_option_that_pytest_does_not_know_is_told_apart_from_failing_tests(sample):
+    ran = sample.nox("-s", "tests", "--", "--no-such-option")
+    assert ran.code == 1
+    assert "pytest ended with exit code 4 before it ran the tests" in explained_by_us(
+        ran
+    )

@@ -4,7 +4,8 @@ import json
 import xml.etree.ElementTree as ElementTree
 import zipfile
 
-from conftest import processes_with
+import pytest
+from conftest import eventually, processes_with
 
 from sametree import git
 
@@ -91,6 +92,7 @@ def test_format_mends_what_lint_finds(sample):
     assert sample.nox("-s", "lint").code == 0
 
 
+@pytest.mark.proof
 def test_building_twice_from_one_tree_gives_the_same_bytes(sample, folder):
     assert sample.nox("-s", "build").code == 0
     other = folder / "elsewhere, längs" / "clone"
@@ -120,6 +122,7 @@ def test_a_record_of_every_unit_is_kept(sample):
     assert record["cicd.pipeline.task.run.result"] == "success"
 
 
+@pytest.mark.proof
 def test_migrate_keeps_the_database_and_goes_on_from_there(with_database):
     first = with_database.nox("-s", "migrate")
     assert first.code == 0, first
@@ -128,7 +131,7 @@ def test_migrate_keeps_the_database_and_goes_on_from_there(with_database):
     again = with_database.nox("-s", "migrate")
     assert again.code == 0, again
     assert "at the newest migration" in again.output
-    assert processes_with(str(with_database.root)) == []
+    assert eventually(lambda: not processes_with(str(with_database.root)))
 
 
 def test_migrate_check_goes_up_down_and_up(with_database):
@@ -165,7 +168,7 @@ def test_every_test_process_has_a_migrated_database_of_its_own(with_database):
             double(-1)
     """
     with_database.write({"test_sample.py": test})
-    ran = with_database.nox("-s", "tests", "--", "-n", "3")
+    ran = with_database.nox("-s", "tests", "--", "-n", "2")
     assert ran.code == 0, ran
     assert "9 passed" in ran.output
 
@@ -194,6 +197,62 @@ def test_the_artifact_knows_its_tree(sample):
     (wheel,) = (sample.root / "dist" / "sample").glob("*.whl")
     with zipfile.ZipFile(wheel) as opened:
         assert opened.read("tree.txt").decode() == tree
+
+
+def test_locks_are_made_for_python_and_node_and_then_stay(page):
+    (page.root / "locks" / "lint.txt").unlink()
+    made = page.nox("-s", "lock")
+    assert made.code == 0, made
+    assert "locks/lint.txt  changed" in made.output
+    assert "page/package-lock.json  made" in made.output
+    assert "://" not in page.text("locks/lint.txt")
+    again = page.nox("-s", "lock")
+    assert "locks/lint.txt  unchanged" in again.output
+    linted = page.nox("-s", "lint(page)")
+    assert linted.code == 0, linted
+    assert "prettier" in linted.output
+
+
+def test_a_build_that_fails_shows_its_output_and_leaves_the_old_one(sample):
+    old = sample.root / "dist" / "sample" / "old.whl"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    broken = sample.text("pyproject.toml").replace('version = "1.0"', 'version = "one"')
+    sample.write({"pyproject.toml": broken})
+    ran = sample.nox("-s", "build")
+    assert ran.code == 1
+    assert "Invalid version" in ran.output
+    assert "build failed (exit code 1)" in ran.output
+    assert old.exists()
+    assert not list((sample.root / "dist").glob(".*"))
+
+
+def test_state_that_cannot_be_written_is_told_without_a_traceback(sample):
+    (sample.root / ".sametree").write_text("in the way")
+    ran = sample.nox("-s", "lint")
+    assert ran.code == 1
+    assert "this machine said no" in ran.output
+    assert "the run record could not be written" in ran.output
+    assert "Traceback" not in ran.output
+
+
+def test_after_all_is_well_the_summary_says_what_one_may_do_now(sample):
+    sample.settings("""
+    [[tool.sametree.components]]
+    name = "sample"
+    path = "."
+    serve = ["python", "-m", "http.server", "{port}"]
+    """)
+    sample.lock()
+    ran = sample.nox("-s", "tests", "build")
+    assert ran.code == 0, ran
+    assert "next: invoke up" in ran.output
+
+
+def test_lock_refuses_arguments_that_it_does_not_know(sample):
+    ran = sample.nox("-s", "lock", "--", "--upgarde")
+    assert ran.code == 1
+    assert "lock does not know --upgarde" in ran.output
 
 
 def _built(root):

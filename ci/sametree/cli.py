@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import sametree
-from sametree.errors import SametreeError
+from sametree.errors import SametreeError, UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,6 +38,8 @@ def _answer(options: argparse.Namespace) -> object:
 
     if options.command == "schema":
         return settings.schema()
+    if not options.folder.is_dir():
+        raise UsageError(f"there is no folder {options.folder}")
     return msgspec.to_builtins(settings.load(options.folder).settings)
 
 

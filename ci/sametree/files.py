@@ -41,10 +41,17 @@ def replace_folder(new: Path, place: Path) -> None:
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.old."))
-    if place.exists():
-        os.replace(place, aside / "old")
-    os.replace(new, place)
-    shutil.rmtree(aside, ignore_errors=True)
+    old = aside / "old"
+    try:
+        if place.exists():
+            os.replace(place, old)
+        os.replace(new, place)
+    except OSError:
+        if old.exists():
+            os.replace(old, place)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def digest(*parts: str | bytes) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
 _HOOKS_OWN = frozenset(
-    ("GIT_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_WORK_TREE")
+    "GIT_DIR GIT_COMMON_DIR GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_WORK_TREE"
+    " GIT_LITERAL_PATHSPECS".split()
 )
 """Set while git runs a hook; they would point us at the hook's repository."""
 
@@ -47,20 +49,25 @@ def tree_id(root: Path) -> str | None:
     )
     if found is None:
         return None
-    index_path, objects_path, prefix = found.splitlines()
+    index_path, objects_path, prefix = found.split("\n")[:3]
     index, objects = root / index_path, (root / objects_path).resolve()
     with tempfile.TemporaryDirectory(prefix="sametree-tree-") as scratch:
         own_index = Path(scratch, "index")
-        if index.exists():  # file times in it spare git from reading every file
-            own_index.write_bytes(index.read_bytes())
+        if index.exists():
+            # The file times in it spare git from reading every file. Its own time
+            # has to stay: git reads again what is as young as the index.
+            shutil.copy2(index, own_index)
+        quoted = str(objects).replace("\\", "\\\\").replace('"', '\\"')
         env = {
             "GIT_INDEX_FILE": str(own_index),
             "GIT_OBJECT_DIRECTORY": scratch,
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(objects),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"',
         }
-        if run(root, "add", "--all", ":/", env=env) is None:
+        # A split index would write its shared half beside the repository's own.
+        whole = ("-c", "core.splitIndex=false")
+        if run(root, *whole, "add", "--all", ":/", env=env) is None:
             return None
-        written = run(root, "write-tree", f"--prefix={prefix}", env=env)
+        written = run(root, *whole, "write-tree", f"--prefix={prefix}", env=env)
     return written.strip() if written else None
 
 

@@ -21,6 +21,9 @@ from typing import Any
 PATIENCE = 10.0
 """Seconds that a command has to end after its stop signal, before SIGKILL."""
 
+PROGRAM = (sys.executable, "-I", "-S", __file__)
+"""Started without site-packages, since it needs nothing of them and should be quick."""
+
 _started: list[subprocess.Popen[bytes]] = []
 """Kept, since a guard may well outlive the caller's interest in it."""
 
@@ -58,7 +61,7 @@ def start(
         "user": user,
     }
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", __file__, json.dumps(plan)],
+        [*PROGRAM, json.dumps(plan)],
         cwd=cwd,
         env=env,
         stdin=subprocess.DEVNULL,

@@ -65,8 +65,8 @@ def write(state: Path, record: Record) -> None:
     name = "".join(c if c.isalnum() or c in "-_" else "." for c in record.unit)
     text = msgspec.json.format(msgspec.json.encode(record), indent=2).decode()
     files.write_atomically(folder / f"{name.strip('.')}.json", text + "\n")
-    runs = sorted(path for path in folder.parent.iterdir() if path.is_dir())
-    for old in runs[:-KEPT_RUNS]:
+    others = [path for path in folder.parent.iterdir() if path != folder]
+    for old in sorted(others, key=_age)[: max(0, len(others) + 1 - KEPT_RUNS)]:
         shutil.rmtree(old, ignore_errors=True)
 
 
@@ -79,6 +79,14 @@ def read(state: Path, run: str) -> Sequence[Record]:
     for path in (state / "runs" / run).glob("*.json"):
         try:
             found.append(msgspec.json.decode(path.read_bytes(), type=Record))
-        except (msgspec.MsgspecError, OSError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, OSError):
             continue
     return sorted(found, key=lambda record: record.started)
+
+
+def _age(run: Path) -> tuple[float, str]:
+    """Return what sorts runs by age; another process may remove one meanwhile."""
+    try:
+        return run.stat().st_mtime, run.name
+    except OSError:
+        return 0.0, run.name

@@ -65,42 +65,47 @@ class Pipeline:
             atexit.register(self._sum_up)
         signal.signal(signal.SIGTERM, _interrupt)
 
-    def components(self, session: str) -> list[Component]:
-        """Return the components that have something to do in ``session``."""
+    @staticmethod
+    def components_of(project: Project, session: str) -> list[Component]:
+        """Return the components of ``project`` that have something to do in ``session``."""
         from sametree import toolchains
 
         if session == "migrate":
-            return [c for c in self.project.components if self.project.has_database(c)]
+            return [c for c in project.components if project.has_database(c)]
         return [
             component
-            for component in self.project.components
+            for component in project.components
             if NEEDS[session]
             & toolchains.of(component.language or "python").tools(
-                self.project.folder(component)
+                project.folder(component)
             )
         ]
 
     def each(self, session: str) -> Callable[[Any], Any]:
         """Parametrize a session function by the components of ``session``."""
-        names = [component.name for component in self.components(session)]
+        names = [
+            component.name for component in self.components_of(self.project, session)
+        ]
         return nox.parametrize("component", [nox.param(n, id=n) for n in names])
 
-    def run(self, session: nox.Session, name: str, component: str) -> None:
-        """Run the unit of session ``name`` for ``component``, and record it.
+    def run(self, session: nox.Session, kind: str, component: str, *args: str) -> None:
+        """Run the unit of ``kind`` (``lint``, ``tests``, …) for ``component``.
 
-        Raises what ``session.error`` raises when the unit fails; the message says why.
+        ``args`` come before the arguments that follow ``--``. The unit is recorded
+        under the session's name. Raises what ``session.error`` raises when the unit
+        fails; the message says why.
         """
         from sametree.units import Work
 
         work = Work(
             self.project,
             self.project.component(component),
-            name,
+            session.name.partition("(")[0],
             venv=Path(session.virtualenv.location or sys.prefix),
-            args=session.posargs,
+            args=(*args, *session.posargs),
         )
         with self._recorded(session, work):
-            _unit(name)(work)
+            _unit(kind)(work)
 
     def lock(self, session: nox.Session) -> None:
         """Make the locks anew; after ``--``: ``--upgrade [NAME ...]``."""
@@ -164,7 +169,7 @@ class Pipeline:
         return []
 
 
-def _unit(name: str) -> Callable[[Any], None]:
+def _unit(kind: str) -> Callable[[Any], None]:
     """Return the function of a unit; the import waits until it is needed."""
     from sametree.units import build, lint, migrate, tests
 
@@ -175,7 +180,7 @@ def _unit(name: str) -> Callable[[Any], None]:
         "migrate": migrate.migrate,
         "build": build.build,
     }
-    return units[name]
+    return units[kind]
 
 
 @contextmanager

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+import select
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -21,6 +25,12 @@ GRACE = (1.0, 0.5)
 
 Their sum stays below the two seconds that Nox gives a session it interrupts.
 """
+
+LEFT_BEHIND = 0.2
+"""Seconds of silence after which we look whether a step has ended all the same."""
+
+DRAIN = 10.0
+"""Seconds after the end of a step in which its last lines are still read."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,19 +83,22 @@ def run(
     Raises SurroundingsError when the program is not there.
     """
     started = time.monotonic()
-    process = _start(step, env, live=live)
     lines: list[str] = []
+
+    def take(line: str) -> None:
+        lines.append(line)
+        if on_line:
+            on_line(line.rstrip("\n"))
+
+    process: subprocess.Popen[bytes] | None = None
     try:
-        for line in process.stdout or ():
-            lines.append(line)
-            if on_line:
-                on_line(line.rstrip("\n"))
-        code = process.wait()
+        with _signals_wait():
+            process = _start(step, env, live=live)
+        code = _finish(process, take)
     except BaseException:
-        _stop(process)
+        if process is not None:
+            _stop([process])
         raise
-    finally:
-        _sweep(process)
     return Outcome(step, code, time.monotonic() - started, "".join(lines))
 
 
@@ -97,29 +110,35 @@ def run_together(
     Steps started together must not depend on each other. When the caller stops
     early, or on Ctrl-C, all that still run are stopped.
     """
-    running: list[subprocess.Popen[str]] = []
+    running: list[subprocess.Popen[bytes]] = []
+    stopping = threading.Event()
 
     def one(step: Step) -> Outcome:
         started = time.monotonic()
+        lines: list[str] = []
         process = _start(step, env, live=False)
         running.append(process)
-        output, _ = process.communicate()
-        _sweep(process)
-        return Outcome(step, process.returncode, time.monotonic() - started, output)
+        if stopping.is_set():
+            _stop([process])
+        code = _finish(process, lines.append)
+        running.remove(process)
+        return Outcome(step, code, time.monotonic() - started, "".join(lines))
 
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as threads:
-        futures = [threads.submit(one, step) for step in steps]
         try:
+            futures = [threads.submit(one, step) for step in steps]
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:
+            stopping.set()
             threads.shutdown(wait=False, cancel_futures=True)
-            for process in running:
-                _stop(process)
+            _stop(list(running))
             raise
 
 
-def _start(step: Step, env: Mapping[str, str], *, live: bool) -> subprocess.Popen[str]:
+def _start(
+    step: Step, env: Mapping[str, str], *, live: bool
+) -> subprocess.Popen[bytes]:
     # A step that may use the terminal stays in the foreground group, where Ctrl-C
     # reaches it; any other gets a group of its own, which can be stopped as a whole.
     interactive = live and sys.stdin is not None and sys.stdin.isatty()
@@ -133,9 +152,7 @@ def _start(step: Step, env: Mapping[str, str], *, live: bool) -> subprocess.Pope
             stdin=None if interactive else subprocess.DEVNULL,
             stdout=None if live else subprocess.PIPE,
             stderr=None if live else subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
+            bufsize=0,
             process_group=None if interactive else 0,
         )
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
@@ -147,21 +164,92 @@ def _start(step: Step, env: Mapping[str, str], *, live: bool) -> subprocess.Pope
         ) from None
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
-    """End ``process``: first kindly, so that it can clean up after itself."""
+def _finish(process: subprocess.Popen[bytes], take: Callable[[str], None]) -> int:
+    """Hand each line to ``take`` until the process has ended; return its exit code.
+
+    The end of the process counts, not that of its output: what it left behind may
+    hold that open, and is killed.
+    """
+    try:
+        if process.stdout is not None:
+            with process.stdout as output:
+                for line in _until_end(process, output.fileno()):
+                    take(line)
+        return process.wait()
+    except BaseException:
+        _stop([process])
+        raise
+    finally:
+        _sweep(process)
+
+
+def _until_end(process: subprocess.Popen[bytes], output: int) -> Iterator[str]:
+    """Yield the lines of a process, until it has ended and nothing more comes.
+
+    What it left behind is killed, so its output ends; where that is out of our reach
+    (a session of its own), silence, or at last the time, ends it.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    rest = ""
+    deadline = None
+    while deadline is None or time.monotonic() < deadline:
+        ready, _, _ = select.select([output], [], [], LEFT_BEHIND)
+        read = os.read(output, 1 << 16) if ready else b""
+        if ready and not read or deadline is not None and not ready:
+            break
+        *lines, rest = (rest + decoder.decode(read)).split("\n")
+        for line in lines:
+            yield line.removesuffix("\r") + "\n"
+        if deadline is None and process.poll() is not None:
+            _sweep(process)
+            deadline = time.monotonic() + DRAIN
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield rest
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait until the block is left.
+
+    In the instant in which a process starts, nobody could stop it yet. (Blocking
+    the signals instead would block them in the process as well.)
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for each in came:
+            signal.raise_signal(each)
+
+
+def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End ``processes``, all at once: first kindly, so that they can clean up."""
     for sent, patience in zip((signal.SIGINT, signal.SIGTERM), GRACE, strict=True):
-        if process.poll() is not None:
-            return
-        _signal(process, sent)
-        try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            continue
-    _signal(process, signal.SIGKILL)
-    process.wait()
+        deadline = time.monotonic() + patience
+        for process in processes:
+            if process.poll() is None:
+                _signal(process, sent)
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+    for process in processes:
+        if process.poll() is None:
+            _signal(process, signal.SIGKILL)
+            process.wait()
+        _sweep(process)
 
 
-def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     try:
         own_group = os.getpgid(process.pid) == process.pid
     except ProcessLookupError:
@@ -172,7 +260,7 @@ def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
         process.send_signal(number)
 
 
-def _sweep(process: subprocess.Popen[str]) -> None:
+def _sweep(process: subprocess.Popen[bytes]) -> None:
     """Kill what an ended step left running in its group (servers, workers)."""
     try:
         if process.pid != os.getpgrp():

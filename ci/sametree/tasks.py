@@ -7,11 +7,13 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn, ParamSpec
 
+import msgspec
 from invoke.exceptions import Exit
 
 from sametree import git, surroundings, terminal
@@ -91,8 +93,8 @@ def down(project: Project) -> None:
 
 
 @_explained
-def psql(project: Project, args: Sequence[str] = ()) -> None:
-    """Open a shell on the development database; ``args`` go to psql."""
+def psql(project: Project) -> None:
+    """Open a shell on the development database; what follows ``--`` goes to psql."""
     from sametree.database import binaries, server
 
     with server.development(project) as address:
@@ -100,13 +102,13 @@ def psql(project: Project, args: Sequence[str] = ()) -> None:
         program = shutil.which("psql") if server.given() else None
         program = program or str(binaries.folder(server.version_of(project)) / "psql")
         env = {**os.environ, "PGPASSWORD": address.password}
-        public = address.named(address.database)
-        where = [f"--host={public.host}", f"--port={public.port or 5432}"]
-        where += [f"--username={public.user}", f"--dbname={public.database}"]
-        where = [part for part in where if not part.endswith("=")]
+        # As a URL without the password: the command line is for all to see.
+        where = msgspec.structs.replace(address, password="").url()
+        # From the command line itself: Invoke's own remainder has lost the quotes.
+        args = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is psql's
         try:
-            done = subprocess.run([program, *where, *args], env=env, check=False)
+            done = subprocess.run([program, where, *args], env=env, check=False)
         finally:
             signal.signal(signal.SIGINT, before)
     if done.returncode:

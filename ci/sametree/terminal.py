@@ -46,7 +46,7 @@ def duration(seconds: float) -> str:
     >>> duration(0.84), duration(75)
     ('0.8 s', '1 min 15 s')
     """
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s"
@@ -74,10 +74,10 @@ def on_github() -> bool:
 def annotate(file: str, line: int | None, title: str, text: str) -> None:
     """Print a GitHub annotation (docs: workflow commands, ``::error``)."""
     place = f"file={_property(file)}" if file else ""
-    if line:
+    if file and line:
         place += f",line={line}"
-    heading = f"{',' if place else ''}title={_property(title)}"
-    print(f"::error {place}{heading}::{_data(text)}", flush=True)
+    comma = "," if place else ""
+    print(f"::error {place}{comma}title={_property(title)}::{_data(text)}", flush=True)
 
 
 def _width(text: str) -> int:

@@ -36,7 +36,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         user += f":{quote(self.password, safe='')}" if self.password else ""
         host = f"[{self.host}]" if ":" in self.host else quote(self.host, safe="")
         port = f":{self.port}" if self.port else ""
-        options = f"?{urlencode(self.options)}" if self.options else ""
+        options = f"?{urlencode(self.options, quote_via=quote)}" if self.options else ""
         at = f"{user}@" if user else ""
         return f"{scheme}://{at}{host}{port}/{quote(self.database, safe='')}{options}"
 
@@ -57,28 +57,30 @@ def parse(url: str) -> Address:
     """Return the parts of ``url`` (``postgresql://``, ``postgres://``, with or without
     ``+driver``). Raises UsageError, which never shows the URL's secrets."""
     where = "DATABASE_URL"
-    scheme = url.partition("://")[0]
+    cure = f"write {where}=postgresql://user:password@host:5432/database"
+    scheme, found, _ = url.partition("://")
+    if not found or not re.fullmatch(r"[a-z0-9+.-]{1,30}", scheme):
+        raise UsageError(f"{where}: it is no address of a database", cure)
     if not re.fullmatch(r"postgres(ql)?(\+\w+)?", scheme):
-        raise UsageError(
-            f"{where}: {scheme[:20]!r} is no scheme of a PostgreSQL address",
-            f"write {where}=postgresql://user:password@host:5432/database",
-        )
+        problem = f"{where}: {scheme!r} is no scheme of a PostgreSQL address"
+        raise UsageError(problem, cure)
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise UsageError(f"{where}: {error}") from None
+    except ValueError:  # whose words may hold the password
+        raise UsageError(
+            f"{where}: host and port cannot be told from the address",
+            f"{cure}, with %-signs for special characters in the password (%23 for #)",
+        ) from None
     database = unquote(parts.path.lstrip("/"))
     if not database:
-        raise UsageError(
-            f"{where}: the address names no database",
-            f"write {where}=postgresql://user:password@host:5432/database",
-        )
+        raise UsageError(f"{where}: the address names no database", cure)
     return Address(
         host=unquote(parts.hostname or ""),
         port=port,
         user=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
         database=database,
-        options=dict(parse_qsl(parts.query)),
+        # As libpq has it: a plus is a plus, and a space is %20.
+        options=dict(parse_qsl(parts.query.replace("+", "%2B"))),
     )

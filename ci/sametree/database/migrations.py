@@ -11,12 +11,11 @@ import msgspec
 
 from sametree.errors import UsageError
 from sametree.settings import Component, Project
+from sametree.settings.detect import ALEMBIC
 from sametree.steps import Step
 
 PROGRAM = Path(__file__).parent.parent / "inside" / "alembic_steps.py"
 MARK = "\x1e"
-CONFIGS = ("alembic.ini", "migrations/alembic.ini")
-"""Where Alembic and Flask-Migrate keep their configuration."""
 PACKAGES = {"psycopg": "psycopg", "psycopg2": "psycopg2", "psycopg2-binary": "psycopg2"}
 PACKAGES |= {"asyncpg": "asyncpg", "pg8000": "pg8000"}
 
@@ -26,11 +25,11 @@ def config_of(folder: Path) -> str:
 
     Raises UsageError when there is none.
     """
-    for name in CONFIGS:
+    for name in ALEMBIC:
         if (folder / name).is_file():
             return name
     raise UsageError(
-        f"{folder.name}: there is no {' or '.join(CONFIGS)}",
+        f"{folder.name}: there is no {' or '.join(ALEMBIC)}",
         "make one with `alembic init migrations`, or correct"
         " [tool.sametree.database] component",
     )

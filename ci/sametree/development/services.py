@@ -197,7 +197,7 @@ def read_state(folder: Path) -> State | None:
 def _await(each: Service, running: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     while running.poll() is None and time.monotonic() < deadline:
-        if not _is_free(each.port):
+        if _answers(each.port):
             return
         time.sleep(0.05)
     said = log.read_text(errors="replace").strip().splitlines()[-15:]
@@ -210,5 +210,16 @@ def _await(each: Service, running: subprocess.Popen[bytes], log: Path) -> None:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        # As servers do: a port whose last connections are just ending is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+        return probe.connect_ex(("127.0.0.1", port)) == 0

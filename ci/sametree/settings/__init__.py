@@ -70,12 +70,15 @@ def load(root: Path) -> Project:
     """
     root = root.resolve()
     file = root / FILE
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
     try:
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(FILE, [f"not valid TOML: {error}"]) from None
-    table = document.get("tool", {}).get("sametree", {})
+    tools = document.get("tool", {})
+    if not isinstance(tools, dict):
+        raise SettingsError(FILE, [f"tool: expected a table (it is {tools!r})"])
+    table = tools.get("sametree", {})
     found = list(decode.problems(table, Settings))
     if not found:
         settings = _completed(root, decode.convert(table, Settings))
@@ -141,6 +144,15 @@ def _contradictions(root: Path, settings: Settings) -> Sequence[decode.Problem]:
                     (*place, "language"),
                     f"cannot be told from {component.path!r}: it has no {marks};"
                     " add one, or set language",
+                )
+            )
+    groups = {"dev", "lint", "tests", "build"}
+    for index, name in enumerate(names):
+        if name in groups:
+            wrong.append(
+                decode.Problem(
+                    ("components", index, "name"),
+                    f"{name!r} is the name of a lock; call the component otherwise",
                 )
             )
     if settings.database and settings.database.component not in names:

@@ -34,8 +34,10 @@ def problems(value: object, kind: Any, key: Path = ()) -> Iterator[Problem]:
     struct = _struct_in(kind)
     if struct and isinstance(value, Mapping):
         fields = {f.encode_name: f for f in msgspec.structs.fields(struct)}
-        for name in value.keys() - fields.keys():
-            yield Problem((*key, name), f"unknown key; {_nearest(name, list(fields))}")
+        for name in value:
+            if name not in fields:
+                near = _nearest(name, list(fields))
+                yield Problem((*key, name), f"unknown key; {near}")
         for name, field in fields.items():
             if name in value:
                 yield from problems(value[name], field.type, (*key, name))
@@ -77,10 +79,7 @@ def line_of(text: str, table: str, key: Path) -> int | None:
     header = ""
     for number, line in enumerate(text.splitlines(), 1):
         if found := re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$", line):
-            header = found[2].replace('"', "")
-            if found[1] == "[[":
-                index = counts[header] = counts.get(header, -1) + 1
-                header = f"{header}[{index}]"
+            header = _indexed(found[2].replace('"', ""), counts, found[1] == "[[")
             places.setdefault(header, number)
         elif found := re.match(r"\s*([\w.\"-]+)\s*=", line):
             places.setdefault(f"{header}.{found[1]}".replace('"', ""), number)
@@ -88,6 +87,22 @@ def line_of(text: str, table: str, key: Path) -> int | None:
         if line_number := places.get(dotted(table, key[:length])):
             return line_number
     return None
+
+
+def _indexed(header: str, counts: dict[str, int], item: bool) -> str:
+    """Return a table's header with the indexes of the lists that it lies in.
+
+    ``counts`` has, for each list, the index of its last item; an ``item`` adds one.
+    """
+    done = ""
+    parts = header.split(".")
+    for number, part in enumerate(parts):
+        done = f"{done}.{part}" if done else part
+        if item and number == len(parts) - 1:
+            counts[done] = counts.get(done, -1) + 1
+        if done in counts:
+            done = f"{done}[{counts[done]}]"
+    return done
 
 
 def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
@@ -108,8 +123,11 @@ def _nearest(name: str, known: list[str]) -> str:
 
 def _readable(error: msgspec.ValidationError, value: object) -> str:
     """Turn msgspec's words into ours, with the value that was met."""
-    text = re.sub(r" - at `.*`$", "", str(error)).replace("`", "")
+    text = re.sub(r" - at `.*`$", "", str(error))
+    # What stands in quotes is the value; only the words around it are msgspec's.
+    parts = re.split(r"('.*')", text.replace("`", ""))
     words = {"object": "a table", "array": "a list", "str": "a string"}
     for theirs, ours in words.items():
-        text = re.sub(rf"\b{theirs}\b", ours, text)
+        parts[::2] = [re.sub(rf"\b{theirs}\b", ours, part) for part in parts[::2]]
+    text = "".join(parts)
     return f"{text[0].lower()}{text[1:]} (it is {value!r})"

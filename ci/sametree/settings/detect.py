@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from sametree import git
@@ -14,6 +15,8 @@ from sametree.settings.model import Component, Database, Language
 
 MARKS: dict[str, Language] = {"pyproject.toml": "python", "package.json": "node"}
 """The file that makes a folder a component, and its language."""
+ALEMBIC = ("alembic.ini", "migrations/alembic.ini")
+"""Where Alembic and Flask-Migrate keep their configuration."""
 DEPTH = 3
 """How many folders below the project a component is looked for."""
 SKIPPED = {"node_modules", "dist", "build", "reports", "site-packages"}
@@ -34,24 +37,25 @@ def components(root: Path) -> tuple[Component, ...]:
     (``node_modules``, dot-folders, …) do not.
     """
     found: list[Component] = []
-    for name in sorted(_files(root)):
-        path, _, file = name.rpartition("/")
+    for mark in sorted(_files(root)):
+        path, _, file = mark.rpartition("/")
         language = MARKS.get(file)
         if language is None or path.count("/") >= DEPTH:
             continue
-        if language == "python" and "project" not in _toml(root / name):
+        if language == "python" and "project" not in _toml(root / mark):
             continue  # holds the settings of tools only
-        own = _slug(Path(path).name or _project_name(root / name))
+        own = _slug(Path(path).name or _project_name(root / mark))
         taken = {component.name for component in found}
-        own = f"{own}-{language}" if own in taken else own
-        found.append(Component(name=own, path=path or ".", language=language))
+        name = _free(own, language, taken)
+        found.append(Component(name=name, path=path or ".", language=language))
     return tuple(found)
 
 
 def database(root: Path, candidates: Iterable[Component]) -> Database | None:
-    """Return the database of the one component that has an ``alembic.ini``, if any."""
+    """Return the database of the first component that has migrations, if any."""
     for component in candidates:
-        if (root / component.path / "alembic.ini").is_file():
+        folder = root / component.path
+        if any((folder / name).is_file() for name in ALEMBIC):
             return Database(component=component.name)
     return None
 
@@ -82,8 +86,10 @@ def _toml(path: Path) -> dict[str, object]:
 
 
 def _project_name(path: Path) -> str:
+    table: object = None
     if path.suffix == ".json":
-        table: object = json.loads(path.read_text(encoding="utf-8"))
+        with suppress(ValueError):
+            table = json.loads(path.read_text(encoding="utf-8"))
     else:
         table = _toml(path).get("project")
     name = table.get("name") if isinstance(table, dict) else None
@@ -91,5 +97,15 @@ def _project_name(path: Path) -> str:
 
 
 def _slug(name: str) -> str:
-    plain = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:30]
-    return plain if plain[:1].isalpha() else f"component-{plain}".strip("-")
+    plain = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")
+    plain = plain if plain[:1].isalpha() else f"component-{plain}"
+    return plain[:30].strip("-")
+
+
+def _free(name: str, language: Language, taken: set[str]) -> str:
+    """Return a name like ``name`` that no component has yet."""
+    candidates = (f"{name[:20]}-{language}-{number}" for number in range(2, 1000))
+    for candidate in (name, f"{name[:22]}-{language}", *candidates):
+        if candidate not in taken:
+            return candidate
+    return name

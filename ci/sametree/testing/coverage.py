@@ -85,7 +85,7 @@ def missed_lines(
     measured: Mapping[str, FileCoverage], changed: Set[str]
 ) -> list[tuple[str, str, bool]]:
     """Return (file, missed lines, whether it was changed): changed files first,
-    then those with the most missed lines. Long lists are cut, and say so."""
+    then those with the most missed lines. Only the first SHOWN_FILES are given."""
     missed = [(name, file.missed) for name, file in measured.items() if file.missed]
     missed.sort(key=lambda each: (each[0] not in changed, -len(each[1]), each[0]))
     return [
@@ -117,4 +117,4 @@ def read(path: Path) -> dict[str, FileCoverage]:
 
 def _floor(share: float) -> str:
     """Return a percentage that is never rounded up to the gate it has missed."""
-    return re.sub(r"\.?0+$", "", f"{int(share * 100) / 100:.2f}")
+    return re.sub(r"\.?0+$", "", f"{int(round(share * 100, 6)) / 100:.2f}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree
@@ -44,7 +45,7 @@ def junit(results: dict[str, object], folder: Path) -> ElementTree.ElementTree:
             broken = ElementTree.SubElement(
                 element, "testcase", classname=file.as_posix(), name="(loading)"
             )
-            ElementTree.SubElement(broken, "error").text = suite["message"]
+            ElementTree.SubElement(broken, "error").text = _plain(suite["message"])
             counts["errors"] += 1
         element.set("tests", str(len(element)))
         for kind, count in counts.items():
@@ -60,15 +61,21 @@ def _case(suite: ElementTree.Element, file: str, case: dict[str, object]) -> str
         suite,
         "testcase",
         classname=file,
-        name=str(case["fullName"]),
+        name=_plain(str(case["fullName"])),
         time=f"{float(str(case.get('duration') or 0)) / 1000:.3f}",
     )
     if case["status"] == "failed":
         messages = case["failureMessages"]
         assert isinstance(messages, list)
-        ElementTree.SubElement(element, "failure").text = "\n".join(messages)
+        ElementTree.SubElement(element, "failure").text = _plain("\n".join(messages))
         return "failures"
     if case["status"] in ("pending", "todo", "disabled", "skipped"):
         ElementTree.SubElement(element, "skipped")
         return "skipped"
     return ""
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` without colours and what else XML 1.0 has no place for."""
+    text = re.sub(r"\033\[[0-9;]*m", "", text)
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text)

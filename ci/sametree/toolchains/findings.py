@@ -35,7 +35,8 @@ def read(reader: str, output: str, folder: Path) -> list[Finding]:
     no finding (a wrong configuration, a crash): show its output as it is.
     """
     known = READERS.get(reader)
-    return list(known(output, folder)) if known else []
+    plain = re.sub(r"\033\[[0-9;]*m", "", output)  # FORCE_COLOR reaches checks, too
+    return list(known(plain, folder)) if known else []
 
 
 def _lines(pattern: str) -> Reader:
@@ -56,14 +57,19 @@ def _lines(pattern: str) -> Reader:
 
 
 def _black(output: str, folder: Path) -> Iterator[Finding]:
-    # The diff's hunks say where; its header's time stamp ends the name.
-    for part in re.split(r"^--- ", output, flags=re.MULTILINE)[1:]:
-        name = part.partition("\t")[0]
-        hunks = re.findall(r"^@@ -(\d+)", part, re.MULTILINE)
-        for start in hunks:
-            yield Finding(_relative(name, folder), int(start), None, "not formatted")
-    for found in re.finditer(r"^error: cannot format (.*?): (.*)$", output, re.M):
-        yield Finding(_relative(found[1], folder), None, None, found[2])
+    # A file's header is its name and a time stamp; a removed line may look alike.
+    name = ""
+    for line in output.splitlines():
+        if header := re.match(r"--- (.+)\t\d{4}-\d\d-\d\d [\d:.]+", line):
+            name = _relative(header[1], folder)
+        elif hunk := re.match(r"@@ -(\d+)", line):
+            yield Finding(name, int(hunk[1]), None, "not formatted")
+        elif place := re.match(r"error: cannot parse:? (.+?):(\d+):(\d+)", line):
+            file, row, column = place.groups()
+            file = _relative(file, folder)
+            yield Finding(file, int(row), int(column), "cannot be parsed")
+        elif broken := re.match(r"error: cannot \w+:? (.+?): (.*)", line):
+            yield Finding(_relative(broken[1], folder), None, None, broken[2])
 
 
 def _prettier(output: str, folder: Path) -> Iterator[Finding]:

@@ -110,7 +110,7 @@ def compile_step(lock: Lock, uv: str, upgrade: Sequence[str] | None, out: Path) 
         argv += ["--all-extras"] if lock.group else []
     if upgrade is not None:
         argv += [f"--upgrade-package={name}" for name in upgrade] or ["--upgrade"]
-    minimum = _read(lock.source)["project"].get("requires-python", "")
+    minimum = _read(lock.source).get("project", {}).get("requires-python", "")
     if found := re.search(r">=\s*([\d.]+)", minimum):
         argv += ["--python-version", found[1]]
     return Step(name=lock.name, argv=tuple(argv), cwd=lock.source.parent)
@@ -133,9 +133,12 @@ def inputs(lock: Lock) -> str:
     keys = ["requires-python"]
     if lock.group not in ALONE:
         keys += ["dependencies", "optional-dependencies"]
-    groups = document.get("dependency-groups", {})
-    used = list(_expanded(groups, lock.group)) if lock.group else []
-    return files.digest(json.dumps([{k: project.get(k) for k in keys}, used]))
+    groups = {_plain(k): v for k, v in document.get("dependency-groups", {}).items()}
+    used = list(_expanded(groups, lock.group, ())) if lock.group else []
+    parts: list[Any] = [{k: project.get(k) for k in keys}, used]
+    if told := document.get("tool", {}).get("uv"):  # constraints, overrides, sources
+        parts.append(told)
+    return files.digest(json.dumps(parts, default=str))
 
 
 def outdated(lock: Lock) -> str:
@@ -184,10 +187,26 @@ def _read(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def _expanded(groups: dict[str, Any], group: str) -> Iterator[str]:
-    """Yield the requirements of ``group`` with the groups that it includes (PEP 735)."""
-    for item in groups.get(group, []):
+def _expanded(
+    groups: dict[str, Any], group: str, outer: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield the requirements of ``group`` with the groups that it includes (PEP 735).
+
+    Raises UsageError when groups include each other.
+    """
+    name = _plain(group)
+    if name in outer:
+        raise UsageError(
+            f"dependency groups include each other: {' -> '.join((*outer, name))}",
+            "take one of the include-group entries out of pyproject.toml",
+        )
+    for item in groups.get(name, []):
         if isinstance(item, str):
             yield item
         else:
-            yield from _expanded(groups, item["include-group"])
+            yield from _expanded(groups, item["include-group"], (*outer, name))
+
+
+def _plain(group: str) -> str:
+    """Return a group's name as PEP 735 compares it."""
+    return re.sub(r"[-_.]+", "-", group).lower()

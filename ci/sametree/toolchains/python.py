@@ -66,7 +66,7 @@ def format(place: Place) -> Sequence[Step]:
 
 def tests(place: Place, workers: int, args: Sequence[str]) -> Sequence[Step]:
     """Return pytest under coverage, on ``workers`` processes."""
-    parallel = ("-n", str(workers)) if workers > 1 else ()
+    parallel = ("-n", str(workers), "--dist=worksteal") if workers > 1 else ()
     reports = place.reports
     argv = (
         *("python", "-m", "pytest", *parallel),

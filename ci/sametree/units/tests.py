@@ -45,10 +45,11 @@ def _database(work: Work, env: Mapping[str, str]) -> Iterator[Mapping[str, str]]
         migrate.upgrade(work, env, address, brief=True)
         lock = locks.for_purpose(work.project, work.component, "tests")
         driver = migrations.driver_of(work.project, work.component, lock)
-        yield _variables(address, driver)
+        yield variables_for(address, driver)
 
 
-def _variables(template: Address, driver: str | None) -> Mapping[str, str]:
+def variables_for(template: Address, driver: str | None) -> Mapping[str, str]:
+    """Return what makes each test process clone ``template`` for itself."""
     maintenance = server.given() or template.named("postgres")
     return {
         server.VARIABLE: template.url(driver),
@@ -72,7 +73,6 @@ def _judge_tests(work: Work, outcome: Outcome) -> None:
             terminal.annotate(file, failure.line, failure.name, failure.message)
     if outcome.passed:
         return
-    work.mend = [f"nox -s '{work.name}'"]
     if not results.failures:
         hint = (
             f"{step.name} ended with exit code {outcome.code} before it ran the tests"

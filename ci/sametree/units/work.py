@@ -14,6 +14,9 @@ from sametree.settings import Component, Project
 from sametree.steps import Outcome, Step
 from sametree.toolchains import Place, environments, findings, locks
 
+JOBS = "SAMETREE_JOBS"
+"""Says how many processes a unit may use, where it should not be all processors."""
+
 
 @dataclass
 class Work:
@@ -43,8 +46,10 @@ class Work:
 
     @property
     def reports(self) -> Path:
-        """Where the component's reports go."""
-        return self.project.root / self.project.settings.reports / self.component.name
+        """Where the component's reports go; a session beside ``tests`` has its own."""
+        name = self.component.name
+        name += "" if self.session == "tests" else f"-{self.session}"
+        return self.project.root / self.project.settings.reports / name
 
     @property
     def toolchain(self) -> toolchains.Toolchain:
@@ -123,7 +128,9 @@ class Work:
 
 
 def cores() -> int:
-    """Return how many processors this process may use."""
+    """Return how many processes a unit may use: SAMETREE_JOBS, else our processors."""
+    if (named := os.environ.get(JOBS, "")).isdigit():
+        return max(1, int(named))
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
