@@ -1,5 +1,6 @@
 """Alembic histories, run by the program that runs inside a component's environment."""
 
+import io
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ from conftest import ENV, environment, migration
 
 from sametree.database import cluster, migrations, server
 from sametree.errors import UsageError
+from sametree.inside import alembic_steps
 from sametree.settings import Component, Database, Project, Settings
 
 
@@ -38,7 +40,7 @@ metadata = sa.MetaData()
 models = pathlib.Path("models.py")
 if models.exists():
     exec(models.read_text())
-engine = sa.create_engine(os.environ["DATABASE_URL"])
+engine = sa.create_engine(os.environ["DATABASE_URL"], poolclass=sa.NullPool)
 with engine.connect() as connection:
     context.configure(connection=connection, target_metadata=metadata)
     with context.begin_transaction():
@@ -61,20 +63,30 @@ class History:
     def run(self, command):
         """Run a command; return whether it succeeded, what it showed, and its end."""
         progress = migrations.Progress()
+        with pytest.MonkeyPatch.context() as patch:
+            output = io.StringIO()
+            patch.chdir(self.folder)
+            patch.setenv(server.VARIABLE, self.address.url("psycopg"))
+            patch.setattr(alembic_steps, "EVENTS", output)
+            patch.setattr(sys, "stderr", output)
+            patch.setattr(sys, "stdout", output)
+            code = alembic_steps.main(command, "alembic.ini")
+        lines = output.getvalue().split("\n")
+        shown = [text for line in lines for text in progress.take(line)]
+        return code == 0, shown, progress
+
+    def run_as_a_program(self, command):
+        """Run a command as the suite does; return its exit code and output."""
         step = migrations.step(command, self.folder)
         done = subprocess.run(
-            # As a module, so that its coverage is measured.
-            [sys.executable, "-m", "sametree.inside.alembic_steps", *step.argv[2:]],
+            [sys.executable, *step.argv[1:]],
             cwd=self.folder,
             env=environment({server.VARIABLE: self.address.url("psycopg")}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        shown = [
-            text for line in done.stdout.split("\n") for text in progress.take(line)
-        ]
-        return done.returncode == 0, shown, progress
+        return done.returncode, done.stdout
 
     def revision(self):
         with server.connection(self.address) as connection:
@@ -94,6 +106,17 @@ def test_each_revision_is_run_and_told_in_order(history):
     assert moves(shown) == [("up", "a"), ("up", "b")]
     assert progress.applied == 2
     assert history.revision() == ["b"]
+
+
+def test_the_program_reports_on_standard_output_and_ends_with_an_exit_code(history):
+    history.add("a", None)
+    code, output = history.run_as_a_program("upgrade")
+    assert code == 0
+    assert '\x1e{"event": "plan"' in output
+    history.add("b", "a", "op.execute('SELECT 1/0')")
+    code, output = history.run_as_a_program("upgrade")
+    assert code == 1
+    assert '"event": "failed"' in output
 
 
 def test_only_what_is_missing_is_run(history):

@@ -176,6 +176,7 @@ def test_after_kill_9_all_services_end(application):
     nothing_runs(application)
 
 
+@pytest.mark.proof
 def test_a_service_that_does_not_start_is_told_with_its_last_words(application):
     application.write({"server.py": "raise SystemExit('no such luck')"})
     ran = invoke(application, "up")

@@ -59,6 +59,7 @@ def test_a_node_component_without_a_lock_is_told_how_to_make_one(tmp_path):
         ("npm error code ENOTFOUND", "could not reach its registry"),
         ("error: Failed to fetch: `black`", "could not reach its registry"),
         ("error: Hash mismatch for `black`", "whose hash is not the one in"),
+        ("npm error code SELF_SIGNED_CERT_IN_CHAIN", "does not trust the certificate"),
         ("npm error code EINTEGRITY", "whose hash is not the one in"),
         ("error: something else", "could not install"),
     ],

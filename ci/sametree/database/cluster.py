@@ -15,7 +15,6 @@ however the users ended.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -29,11 +28,10 @@ from pathlib import Path
 import msgspec
 
 from sametree import files, guard
-from sametree.database import binaries
+from sametree.database import binaries, initdb
 from sametree.database.address import Address
 from sametree.errors import SurroundingsError
 
-USER = "postgres"
 START_TIMEOUT = 30.0
 ROOM = 1 << 30
 """Bytes that have to be free in memory for a throw-away cluster to live there."""
@@ -196,7 +194,7 @@ def _start(
     programs = binaries.folder(version)
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
-        _initialise(folder, programs)
+        initdb.fill(folder, programs)
     password = (folder / "password").read_text()
     previous = _read_state(folder).port if (folder / "server.json").exists() else None
     log = folder / "server.log"
@@ -230,54 +228,9 @@ def _start(
         if "could not bind" not in said and "Address already in use" not in said:
             break
     raise SurroundingsError(
-        f"PostgreSQL {version} did not start in {folder}; it says:\n{_tail(said)}",
-        _cure(said, folder),
+        f"PostgreSQL {version} did not start in {folder}; it says:\n{initdb.tail(said)}",
+        initdb.cure(said, folder),
     )
-
-
-def _initialise(folder: Path, programs: Path) -> None:
-    """Make ``folder/data`` with initdb: whole, or not at all."""
-    user = binaries.unprivileged()
-    made = folder / "data.new"
-    shutil.rmtree(made, ignore_errors=True)
-    password = folder / "password"
-    try:
-        password.touch(mode=0o600)
-        password.write_text(secrets.token_hex(16))
-        made.mkdir(mode=0o700)
-        if user:
-            folder.chmod(0o711)
-            os.chown(made, *user)
-            os.chown(password, *user)
-        done = subprocess.run(
-            [
-                *(programs / "initdb", "--no-sync", "--pgdata", made),
-                *("--username", USER, "--pwfile", password, "--encoding=UTF8"),
-                *("--locale=C.UTF-8", "--auth=scram-sha-256", "--no-instructions"),
-                # The password is random and long: no need to make guessing slow.
-                *("--set", "scram_iterations=1"),
-            ],
-            cwd="/",
-            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-            user=user[0] if user else None,
-            group=user[1] if user else None,
-            extra_groups=[] if user else None,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        said, failed = done.stdout, done.returncode != 0
-    except OSError as error:
-        said, failed = f"{error.strerror}: {error.filename}", True
-    if failed:
-        shutil.rmtree(made, ignore_errors=True)
-        raise SurroundingsError(
-            f"PostgreSQL's data could not be made in {folder}:\n{_tail(said)}",
-            _cure(said, folder),
-        )
-    made.rename(folder / "data")
 
 
 def _ready(data: Path, running: subprocess.Popen[bytes], log: Path) -> bool:
@@ -342,7 +295,7 @@ def _address(state: State) -> Address:
     return Address(
         host="127.0.0.1",
         port=state.port,
-        user=USER,
+        user=initdb.USER,
         password=state.password,
         database="postgres",
     )
@@ -357,17 +310,3 @@ def _free_port(wanted: int | None) -> int:
             probe.bind(("127.0.0.1", candidate))
             return int(probe.getsockname()[1])
     raise SurroundingsError("no port of 127.0.0.1 is free")
-
-
-def _tail(said: str) -> str:
-    lines = [line for line in said.strip().splitlines() if line.strip()]
-    return "\n".join(f"  {line}" for line in lines[-8:])
-
-
-def _cure(said: str, folder: Path) -> str:
-    lowered = said.lower()
-    if "no space left" in lowered or "check free disk space" in lowered:
-        return f"free some space on the disk of {folder}, then run this again"
-    if "permission denied" in lowered or "read-only" in lowered:
-        return f"make {folder} writable, then run this again"
-    return "or name a running server in DATABASE_URL"

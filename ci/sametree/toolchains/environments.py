@@ -130,6 +130,12 @@ def _not_installed(program: str, lock: str, output: str) -> SurroundingsError:
             "check the network, or the proxy and registry settings of this machine;"
             " once the cache is warm no network is needed",
         )
+    if "certificate" in lowered or "self_signed_cert" in lowered:
+        return SurroundingsError(
+            f"{program} does not trust the certificate of its registry:\n{said}",
+            "name your network's certificates in SSL_CERT_FILE, and for npm in"
+            " NODE_EXTRA_CA_CERTS",
+        )
     if "hash" in lowered and "mismatch" in lowered or "eintegrity" in lowered:
         return SurroundingsError(
             f"{program} got a file whose hash is not the one in {lock}:\n{said}",
