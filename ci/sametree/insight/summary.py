@@ -40,7 +40,7 @@ def _row(record: Record) -> tuple[str, ...]:
     return (
         terminal.mark(kind),
         record.unit,
-        f"{terminal.duration(record.seconds):>8}",
+        f"{terminal.duration(record.seconds):>11}",
         "; ".join([*_covered(record.covered), *words, *record.notes]),
     )
 

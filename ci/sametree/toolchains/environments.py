@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sametree import files, steps
@@ -81,12 +81,17 @@ def make_python(venv: Path, locks: Sequence[Path], env: Mapping[str, str]) -> No
         install_python(venv, locks, env)
 
 
-def install_node(folder: Path, state: Path, env: Mapping[str, str]) -> bool:
+def install_node(
+    folder: Path,
+    state: Path,
+    env: Mapping[str, str],
+    tell: Callable[[str], None] = lambda line: None,
+) -> None:
     """Make ``node_modules`` in ``folder`` hold what package-lock.json names.
 
-    Nothing is done when it does already; returns whether something was. Two callers
-    at once wait for each other. Raises SurroundingsError when npm cannot have a
-    package, UsageError when there is no lock.
+    Nothing is done when it does already; ``tell`` is called before something long is.
+    Two callers at once wait for each other. Raises SurroundingsError when npm cannot
+    have a package, UsageError when there is no lock.
     """
     lock, modules = folder / "package-lock.json", folder / "node_modules"
     if not lock.exists():
@@ -100,7 +105,8 @@ def install_node(folder: Path, state: Path, env: Mapping[str, str]) -> bool:
     )
     with files.locked(state / "locks" / f"{files.digest(str(folder))[:12]}.npm"):
         if stamp.exists() and stamp.read_text() == wanted:
-            return False
+            return
+        tell(f"installing what {folder.name}/package-lock.json names")
         argv = (*npm(), "ci", "--prefer-offline", "--no-audit", "--no-fund")
         step = Step(
             name="npm ci",
@@ -111,7 +117,6 @@ def install_node(folder: Path, state: Path, env: Mapping[str, str]) -> bool:
         if not done.passed:
             raise _not_installed("npm", f"{folder.name}/package-lock.json", done.output)
         stamp.write_text(wanted)
-    return True
 
 
 def with_path(env: Mapping[str, str], *folders: Path) -> dict[str, str]:

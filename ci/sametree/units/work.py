@@ -74,7 +74,8 @@ class Work:
         """Install what the unit's lock names; return the environment of its steps."""
         env = surroundings.clean()
         if self.component.language == "node":
-            environments.install_node(self.folder, self.project.state, env)
+            state = self.project.state
+            environments.install_node(self.folder, state, env, _say_indented)
             programs = self.folder / "node_modules" / ".bin"
             return environments.with_path(env, programs, environments.node())
         lock = locks.for_purpose(self.project, self.component, purpose)
@@ -134,6 +135,10 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _say_indented(line: str) -> None:
+    terminal.say(f"  {line}")
 
 
 def _indented(text: str) -> str:
