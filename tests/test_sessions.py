@@ -249,6 +249,12 @@ def test_after_all_is_well_the_summary_says_what_one_may_do_now(sample):
     assert "next: invoke up" in ran.output
 
 
+def test_without_an_environment_of_its_own_a_session_touches_nothing(sample):
+    ran = sample.nox("-s", "lint", "--no-venv")
+    assert ran.code == 1
+    assert "lint(sample) needs an environment of its own" in ran.output
+
+
 def test_lock_refuses_arguments_that_it_does_not_know(sample):
     ran = sample.nox("-s", "lock", "--", "--upgarde")
     assert ran.code == 1

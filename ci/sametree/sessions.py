@@ -97,11 +97,18 @@ class Pipeline:
         """
         from sametree.units import Work
 
+        location = getattr(session.virtualenv, "location", None)
+        if location is None:
+            session.error(
+                f"{session.name} needs an environment of its own: it is made to hold"
+                " what the lock names and nothing else\n  -> do not give it"
+                " venv_backend='none', nor --no-venv"
+            )
         work = Work(
             self.project,
             self.project.component(component),
             session.name.partition("(")[0],
-            venv=Path(session.virtualenv.location or sys.prefix),
+            venv=Path(location),
             args=(*args, *session.posargs),
         )
         with self._recorded(session, work):

@@ -11,15 +11,19 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn, ParamSpec
+from typing import TYPE_CHECKING, NoReturn, ParamSpec
 
 import msgspec
 from invoke.exceptions import Exit
 
-from sametree import git, surroundings, terminal
+from sametree import git, terminal
 from sametree.errors import INTERRUPTED, SURROUNDINGS, SametreeError
 from sametree.settings import Component, Project
 from sametree.settings import load as load_settings
+
+if TYPE_CHECKING:
+    from sametree.database.address import Address
+    from sametree.units import Work
 
 P = ParamSpec("P")
 
@@ -54,6 +58,7 @@ def up(project: Project) -> None:
     """Run database and services until Ctrl-C, ``down``, or the end of one of them."""
     from sametree.database import server
     from sametree.development import services
+    from sametree.units import build
 
     signal.signal(signal.SIGTERM, _interrupt)
     served = [component for component in project.components if component.serve]
@@ -61,15 +66,17 @@ def up(project: Project) -> None:
     try:
         with ExitStack() as stack:
             stack.enter_context(services.alone(folder))
-            variables: Mapping[str, str] = {}
+            variables: dict[str, str] = {}
+            if tree := git.tree_id(project.root):
+                variables[build.TREE_VARIABLE] = tree
             if project.settings.database:
                 address = stack.enter_context(server.development(project))
                 terminal.say(f"  {address}")
-                variables = _migrated(project, address.url)
+                variables |= _migrated(project, address)
             ports = services.ports(served)
             ready = []
             for component in served:
-                env = {**_environment(project, component), **variables}
+                env = {**_work(project, component).install("run"), **variables}
                 place = project.folder(component)
                 ready.append(services.service(component, place, env, ports))
             guards = stack.enter_context(services.running(ready, folder))
@@ -134,41 +141,29 @@ def clean(project: Project, *, database: bool = False, dry_run: bool = False) ->
         terminal.say("  nothing to remove")
 
 
-def _environment(project: Project, component: Component) -> dict[str, str]:
-    """Install what ``component`` needs when it runs; return its environment."""
-    from sametree.toolchains import environments, locks
+def _work(project: Project, component: Component) -> Work:
+    """Return what a component works with when it runs."""
+    from sametree.units import Work
 
-    env = surroundings.clean()
-    if tree := git.tree_id(project.root):
-        env["SAMETREE_TREE"] = tree
-    if component.language == "node":
-        folder = project.folder(component)
-        environments.install_node(folder, project.state, env)
-        programs = folder / "node_modules" / ".bin"
-        return environments.with_path(env, programs, environments.node())
     venv = project.state / "venvs" / component.name
     venv.parent.mkdir(parents=True, exist_ok=True)
-    lock = locks.for_purpose(project, component, "run")
-    environments.make_python(venv, [lock], env)
-    return environments.with_path({**env, "VIRTUAL_ENV": str(venv)}, venv / "bin")
+    return Work(project, component, "up", venv)
 
 
-def _migrated(project: Project, url: Callable[[str | None], str]) -> Mapping[str, str]:
+def _migrated(project: Project, address: Address) -> Mapping[str, str]:
     """Bring the development database up to date; return the variables that name it."""
     from sametree.database import migrations, server
-    from sametree.database.address import parse
     from sametree.toolchains import locks
-    from sametree.units import Work, migrate
+    from sametree.units import migrate
 
     database = project.settings.database
     assert database is not None
     component = project.component(database.component)
-    venv = project.state / "venvs" / component.name
-    env = _environment(project, component)
-    work = Work(project, component, "migrate", venv)
-    migrate.upgrade(work, env, parse(url(None)))
+    work = _work(project, component)
+    migrate.upgrade(work, work.install("run"), address)
     lock = locks.for_purpose(project, component, "run")
-    return {server.VARIABLE: url(migrations.driver_of(project, component, lock))}
+    driver = migrations.driver_of(project, component, lock)
+    return {server.VARIABLE: address.url(driver)}
 
 
 def _show(name: str, line: str) -> None:

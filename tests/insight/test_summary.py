@@ -30,9 +30,9 @@ def test_each_unit_has_a_line_and_all_have_a_count():
     ]
     assert summary.lines(records, 80.0, []) == [
         "",
-        "  ✓  lint(suite)      2.5 s",
-        "  ✓  tests(suite)     2.5 s  lines 91.3 %, branches 85.0 %; a note",
-        "  ✓  tests(page)     59.0 s  lines 91.0 %",
+        "  ✓  lint(suite)         2.5 s",
+        "  ✓  tests(suite)        2.5 s  lines 91.3 %, branches 85.0 %; a note",
+        "  ✓  tests(page)        59.0 s  lines 91.0 %",
         "",
         "  3 of 3 passed in 1 min 20 s",
     ]
@@ -50,8 +50,8 @@ def test_a_unit_that_failed_says_why_what_mends_and_how_to_repeat_it():
         record("lint(page)", "failure", mend=("nox -s lock",)),
     ]
     shown = summary.lines(records, 1.0, ["a hint"])
-    assert "  ✗  lint(suite)      2.5 s  failed: black failed" in shown
-    assert "  ✗  lint(page)       2.5 s  failed" in shown
+    assert "  ✗  lint(suite)         2.5 s  failed: black failed" in shown
+    assert "  ✗  lint(page)          2.5 s  failed" in shown
     assert shown[-4:] == [
         "  1 of 3 passed in 1.0 s",
         "  mend:   nox -s 'format(suite)'",
@@ -71,14 +71,14 @@ def test_a_unit_that_failed_says_why_what_mends_and_how_to_repeat_it():
 )
 def test_what_did_not_pass_is_marked_and_says_how_it_ended(result, words):
     shown = summary.lines([record("tests(suite)", result)], 1.0, [])
-    assert f"  ✗  tests(suite)     2.5 s  {words}" in shown
+    assert f"  ✗  tests(suite)        2.5 s  {words}" in shown
     assert shown[-1] == "  repeat: nox -s 'tests(suite)'"
 
 
 def test_a_skipped_unit_is_no_failure():
     records = [record("tests(suite)", "skip", reason="proven by run 7")]
     assert summary.lines(records, 1.0, ["invoke up"])[-4:] == [
-        "  -  tests(suite)     2.5 s  skipped: proven by run 7",
+        "  -  tests(suite)        2.5 s  skipped: proven by run 7",
         "",
         "  0 of 1 passed in 1.0 s",
         "  next: invoke up",

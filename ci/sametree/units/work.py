@@ -71,7 +71,11 @@ class Work:
         )
 
     def install(self, purpose: str) -> dict[str, str]:
-        """Install what the unit's lock names; return the environment of its steps."""
+        """Install what the unit's lock names; return the environment of its steps.
+
+        ``purpose`` names the lock: ``lint``, ``tests``, ``build``, or ``run`` for what
+        the component needs when it runs.
+        """
         env = surroundings.clean()
         if self.component.language == "node":
             state = self.project.state
@@ -79,7 +83,7 @@ class Work:
             programs = self.folder / "node_modules" / ".bin"
             return environments.with_path(env, programs, environments.node())
         lock = locks.for_purpose(self.project, self.component, purpose)
-        environments.install_python(self.venv, [lock], env)
+        environments.make_python(self.venv, [lock], env)
         env["VIRTUAL_ENV"] = str(self.venv)
         return environments.with_path(env, self.venv / "bin")
 
