@@ -204,16 +204,14 @@ def test_a_missing_wheel_is_explained(monkeypatch):
     assert "sametree[postgres]" in caught.value.cure
 
 
-@pytest.mark.proof
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server is another user")
 def test_for_root_programs_in_a_closed_home_are_copied_to_where_all_can_run_them(
-    tmp_path, monkeypatch
+    folder, monkeypatch
 ):
     binaries.folder.cache_clear()
     package = binaries.folder(18).parent.parent
-    closed = tmp_path / "site-packages"
+    closed = folder / "site-packages"
     closed.mkdir(mode=0o700)
-    tmp_path.chmod(0o700)
     for name in (package.name, f"{package.name}.libs"):
         shutil.copytree(package.with_name(name), closed / name, symlinks=True)
 
@@ -221,14 +219,35 @@ def test_for_root_programs_in_a_closed_home_are_copied_to_where_all_can_run_them
         submodule_search_locations = [str(closed / package.name)]
 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: Found)
+    monkeypatch.setattr(binaries, "roots_place", lambda: folder)
     binaries.folder.cache_clear()
-    copied = binaries.folder(18)
     try:
+        copied = binaries.folder(18)
         assert closed not in copied.parents
         assert binaries.may_run(copied / "initdb")
     finally:
         binaries.folder.cache_clear()
-        shutil.rmtree(copied.parent.parent.parent)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server is another user")
+def test_for_root_a_cluster_in_a_closed_home_is_kept_elsewhere(folder, monkeypatch):
+    monkeypatch.setattr(binaries, "roots_place", lambda: folder)
+    closed = folder / "home" / ".sametree"
+    closed.mkdir(parents=True)
+    assert cluster.kept_folder(closed, 18) == closed / "postgres-18"
+    closed.parent.chmod(0o700)
+    assert folder / "home" not in cluster.kept_folder(closed, 18).parents
+    monkeypatch.setenv(cluster.SCRATCH, str(closed))
+    assert closed not in cluster.throw_away_base().parents
+
+
+def test_without_room_in_memory_clusters_live_in_the_temporary_folder(
+    folder, monkeypatch
+):
+    monkeypatch.delenv(cluster.SCRATCH, raising=False)
+    monkeypatch.setattr(cluster, "ROOM", 1 << 60)
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    assert cluster.throw_away_base().parent == folder
 
 
 def pids_of(*texts):

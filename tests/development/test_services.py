@@ -12,6 +12,7 @@ import pytest
 from conftest import environment, eventually, pins, processes_with
 
 from sametree.development import services
+from sametree.errors import SurroundingsError
 from sametree.settings import Component
 
 SERVER = """
@@ -269,3 +270,9 @@ def test_state_that_cannot_be_written_is_told_with_exit_code_3(sample):
     assert ran.returncode == 3
     assert "this machine said no" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_when_no_port_is_free_it_is_said(monkeypatch):
+    monkeypatch.setattr(services, "_is_free", lambda port: False)
+    with pytest.raises(SurroundingsError, match="no port from 8000 to 8099 is free"):
+        services.ports([Component(name="one", path=".", language="python")])
