@@ -343,3 +343,26 @@ def test_an_option_that_pytest_does_not_know_is_told_apart_from_failing_tests(sa
     assert "pytest ended with exit code 4 before it ran the tests" in explained_by_us(
         ran
     )
+
+
+@pytest.mark.proof
+def test_a_package_json_that_is_none_is_named(page):
+    page.write({"page/package.json": "<<<<<<< HEAD\n{}\n"})
+    ran = page.nox("-s", "lint")
+    assert ran.code == 2
+    assert "page/package.json is not valid" in explained(ran)
+
+
+@pytest.mark.proof
+def test_lock_upgrades_only_what_a_lock_has(page):
+    ran = page.nox("-s", "lock", "--", "--upgrade", "blakc")
+    assert ran.code == 1
+    assert "no lock has blakc" in explained(ran)
+
+
+@pytest.mark.proof
+def test_what_is_to_be_repeated_is_the_very_command(with_database):
+    broken = migration("0003", "0002", "op.execute('SELECT 1/0')", "pass")
+    with_database.write({"migrations/versions/0003_broken.py": broken})
+    ran = with_database.nox("-s", "migrate", "--", "--check")
+    assert "repeat: nox -s 'migrate(sample)' -- --check" in explained(ran)

@@ -44,6 +44,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notes: tuple[str, ...] = ()
     reason: str = ""
     mend: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()  # what followed --
 
 
 def run_id() -> tuple[str, bool]:

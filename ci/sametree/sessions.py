@@ -83,9 +83,12 @@ class Pipeline:
 
     def each(self, session: str) -> Callable[[Any], Any]:
         """Parametrize a session function by the components of ``session``."""
-        names = [
-            component.name for component in self.components_of(self.project, session)
-        ]
+        try:
+            chosen = self.components_of(self.project, session)
+        except SametreeError as error:
+            print(error, file=sys.stderr)
+            sys.exit(error.exit_code)
+        names = [component.name for component in chosen]
         return nox.parametrize("component", [nox.param(n, id=n) for n in names])
 
     def run(self, session: nox.Session, kind: str, component: str, *args: str) -> None:
@@ -110,6 +113,7 @@ class Pipeline:
             session.name.partition("(")[0],
             venv=Path(location),
             args=(*args, *session.posargs),
+            title=session.name,
         )
         with self._recorded(session, work):
             _unit(kind)(work)
@@ -152,6 +156,7 @@ class Pipeline:
                 notes=tuple(work.notes),
                 reason=reason,
                 mend=tuple(work.mend),
+                args=tuple(session.posargs),
             )
             try:
                 records.write(self.project.state, record)

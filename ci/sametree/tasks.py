@@ -37,6 +37,8 @@ def _explained(task: Callable[P, None]) -> Callable[P, None]:
             task(*args, **kwargs)
         except SametreeError as error:
             raise Exit(str(error), error.exit_code) from None
+        except KeyboardInterrupt:
+            raise Exit(code=INTERRUPTED) from None
         except OSError as error:
             place = f" ({error.filename})" if error.filename else ""
             text = f"this machine said no: {error.strerror or error}{place}"
@@ -108,7 +110,9 @@ def psql(project: Project) -> None:
         # The wheel's psql has no TLS, which a given server may demand.
         program = shutil.which("psql") if server.given() else None
         program = program or str(binaries.folder(server.version_of(project)) / "psql")
-        env = {**os.environ, "PGPASSWORD": address.password}
+        env = dict(os.environ)
+        if address.password:
+            env["PGPASSWORD"] = address.password
         # As a URL without the password: the command line is for all to see.
         where = msgspec.structs.replace(address, password="").url()
         # From the command line itself: Invoke's own remainder has lost the quotes.

@@ -170,3 +170,17 @@ def test_a_refusal_shows_how_an_address_is_written(url):
     with pytest.raises(UsageError) as caught:
         address.parse(url)
     assert "postgresql://user:password@host:5432/database" in caught.value.cure
+
+
+@pytest.mark.parametrize("written", ["p@ss/w", "p%40ss%2Fw", "p%40ss/w"])
+def test_a_secret_is_hidden_however_it_is_written(written):
+    secret = Address(host="db", user="ada", password="p@ss/w", database="m")
+    assert secret.hide(f"invalid: postgresql://ada:{written}@db/m") == (
+        "invalid: postgresql://ada:***@db/m"
+    )
+
+
+def test_a_password_among_the_options_is_the_password():
+    found = address.parse("postgresql://ada@db/m?password=s3cret&sslmode=require")
+    assert found.password == "s3cret"
+    assert found.options == {"sslmode": "require"}

@@ -261,3 +261,17 @@ def pids_of(*texts):
         if entry.isdigit() and all(text in command for text in texts):
             found.append(int(entry))
     return found
+
+
+def test_after_a_reboot_the_remains_of_the_old_server_deceive_nobody(folder):
+    place = folder / "kept"
+    with cluster.kept(place, 18):
+        pid_file = (place / "data" / "postmaster.pid").read_text()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    lines = pid_file.splitlines()
+    (place / "data" / "postmaster.pid").write_text(
+        "\n".join([str(dead.pid), *lines[1:7], "ready   "])
+    )
+    with cluster.kept(place, 18) as address:
+        assert one(address) == (1,)

@@ -109,9 +109,17 @@ def test_databases_of_others_are_never_touched(project, named):
     with server.connection(named) as connection:
         connection.execute("CREATE DATABASE samet")
         connection.execute('CREATE DATABASE "my_sametree_x"')
+        connection.execute('CREATE DATABASE "sametree_production"')
+        connection.execute('CREATE DATABASE "sametree_tests_0badcafe"')
+    theirs = {
+        "samet",
+        "my_sametree_x",
+        "sametree_production",
+        "sametree_tests_0badcafe",
+    }
     with server.fresh(project, "tests"):
-        assert {"samet", "my_sametree_x"} <= databases(named)
-    assert {"samet", "my_sametree_x"} <= databases(named)
+        assert theirs <= databases(named)
+    assert theirs <= databases(named)
 
 
 def test_a_role_that_may_not_create_databases_is_told_what_it_lacks(

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from sametree import settings
-from sametree.errors import SettingsError
+from sametree.errors import SettingsError, UsageError
 from sametree.settings import Component, Coverage, Database, Settings, model
 
 REPOSITORY = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ def test_what_is_written_is_taken(write):
                 [tool.sametree.database]
                 component = "api"
                 version = 16
-                driver = "asyncpg"
+                driver = "pg8000"
             """,
             "src/api/app.py": "",
         }
@@ -72,7 +72,7 @@ def test_what_is_written_is_taken(write):
                 serve=("flask", "run", "--port", "{port}"),
             ),
         ),
-        database=Database(component="api", version=16, driver="asyncpg"),
+        database=Database(component="api", version=16, driver="pg8000"),
     )
 
 
@@ -137,7 +137,7 @@ def project(write):
 
 def test_a_component_is_found_by_its_name(project):
     assert project.component("web").path == "apps/web"
-    with pytest.raises(KeyError):
+    with pytest.raises(UsageError):
         project.component("nobody")
 
 
@@ -405,3 +405,22 @@ def invalid(value, schema, root):
     if "maximum" in schema and not schema["minimum"] <= value <= schema["maximum"]:
         return [value]
     return []
+
+
+@pytest.mark.parametrize("key", ["reports", "dist", "locks"])
+@pytest.mark.parametrize("place", [".", "", "..", "../outside", "/tmp"])
+def test_a_folder_that_is_emptied_lies_inside_the_project(settings_text, key, place):
+    (problem,) = problems(settings_text(f'[tool.sametree]\n{key} = "{place}"\n'))
+    assert "has to be a folder inside the project" in problem
+
+
+@pytest.mark.parametrize("key", ["reports", "dist"])
+def test_a_folder_that_is_emptied_holds_no_component(settings_text, key):
+    root = settings_text(f"""
+        [tool.sametree]
+        {key} = "app"
+        components = [{{ name = "api", path = "app/api", language = "python" }}]
+    """)
+    (root / "app" / "api").mkdir(parents=True)
+    (problem,) = problems(root)
+    assert "holds a component" in problem

@@ -136,3 +136,10 @@ def test_coverage_gets_the_names_that_pytest_gives(tmp_path):
 def test_where_jest_wrote_nothing_there_is_nothing_to_collect(tmp_path):
     jest.collect(tmp_path, FOLDER)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_is_found_at_its_line(reports):
+    told = suite("/project/page/a.test.ts", case("a", "failed", ["Error: no"]))
+    told["assertionResults"][0]["location"] = {"line": 7, "column": 3}
+    (failure,) = junit.read(reports(told) / "junit.xml").failures
+    assert (failure.file, failure.line) == ("a.test.ts", 7)

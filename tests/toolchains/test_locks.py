@@ -419,3 +419,16 @@ def test_a_package_lock_that_lacks_an_optional_package_is_out_of_date(page):
 
 def test_our_own_package_lock_is_up_to_date():
     assert locks.node_outdated(REPOSITORY / "app" / "frontend") == ""
+
+
+def test_groups_at_the_top_have_locks_though_the_top_is_no_component(tmp_path):
+    write(tmp_path / "pyproject.toml", '[dependency-groups]\nlint = ["black"]\n')
+    write(tmp_path / "api" / "pyproject.toml", '[project]\nname = "api"\n')
+    write(tmp_path / "web" / "pyproject.toml", '[project]\nname = "web"\n')
+    project = settings.load(tmp_path)
+    (lint,) = locks.of_project(project)
+    assert (lint.name, lint.source) == ("lint", tmp_path / "pyproject.toml")
+    api, web = project.components
+    assert locks.of_component(project, api) == [lint]
+    assert locks.of_component(project, web) == []
+    assert compiled(lint).argv.count("pyproject.toml") == 0

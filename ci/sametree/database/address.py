@@ -10,8 +10,6 @@ import msgspec
 
 from sametree.errors import UsageError
 
-DRIVERS = ("psycopg", "psycopg2", "asyncpg", "pg8000")
-
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where a PostgreSQL database is: the parts of a connection URI.
@@ -48,6 +46,13 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"<Address of {self}>"
 
+    def hide(self, text: str) -> str:
+        """Return ``text`` without our password, in whichever way it is written."""
+        forms = {self.password, quote(self.password, safe=""), quote(self.password)}
+        for form in sorted(forms - {""}, key=len, reverse=True):
+            text = text.replace(form, "***")
+        return text
+
     def named(self, database: str) -> Address:
         """Return the address of another database of the same server."""
         return msgspec.structs.replace(self, database=database)
@@ -75,12 +80,13 @@ def parse(url: str) -> Address:
     database = unquote(parts.path.lstrip("/"))
     if not database:
         raise UsageError(f"{where}: the address names no database", cure)
+    # As libpq has it: a plus is a plus, and a space is %20.
+    options = dict(parse_qsl(parts.query.replace("+", "%2B")))
     return Address(
         host=unquote(parts.hostname or ""),
         port=port,
         user=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
+        password=options.pop("password", "") or unquote(parts.password or ""),
         database=database,
-        # As libpq has it: a plus is a plus, and a space is %20.
-        options=dict(parse_qsl(parts.query.replace("+", "%2B"))),
+        options=options,
     )

@@ -102,6 +102,12 @@ def kept(folder: Path, version: int) -> Iterator[Address]:
         users = files.lock(folder / "users.lock", shared=True)
         try:
             guarded = files.try_lock(folder / "guard.lock")
+            if guarded is None and not (folder / "server.json").exists():
+                # Its starter was killed before anybody knew the port.
+                os.close(users)
+                files.wait_free(folder / "guard.lock", guard.PATIENCE + 5)
+                users = files.lock(folder / "users.lock", shared=True)
+                guarded = files.try_lock(folder / "guard.lock")
             if guarded is None:
                 state = _read_state(folder)
             else:
@@ -196,7 +202,9 @@ def _start(
     if not (data / "PG_VERSION").exists():
         initdb.fill(folder, programs)
     password = (folder / "password").read_text()
-    previous = _read_state(folder).port if (folder / "server.json").exists() else None
+    known = folder / "server.json"
+    previous = _read_state(folder).port if known.exists() else None
+    known.unlink(missing_ok=True)
     log = folder / "server.log"
     said = ""
     for _ in range(5):
@@ -212,14 +220,12 @@ def _start(
             stop_signal=signal.SIGINT if not remove else signal.SIGQUIT,
             remove=str(folder) if remove else "",
             user=binaries.unprivileged(),
-            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+            env=initdb.ENVIRONMENT,
         )
         if _ready(data, running, log):
             state = State(port, password)
-            files.write_atomically(
-                folder / "server.json", msgspec.json.encode(state).decode()
-            )
-            (folder / "server.json").chmod(0o600)
+            text = msgspec.json.encode(state).decode()
+            files.write_atomically(known, text, mode=0o600)
             return state, running
         said = log.read_text(errors="replace")
         _end_orphan(data)
@@ -246,7 +252,8 @@ def _ready(data: Path, running: subprocess.Popen[bytes], log: Path) -> bool:
                 return True
         if running.poll() is not None:
             return False
-        if "FATAL" in log.read_text(errors="replace"):
+        said = log.read_text(errors="replace")
+        if "FATAL" in said and not (data / "postmaster.pid").exists():
             return False  # the guard stays to remove the folder, the server is gone
         time.sleep(0.005)
     return False
@@ -258,17 +265,29 @@ def _end_orphan(data: Path) -> None:
         pid = int((data / "postmaster.pid").read_text().splitlines()[0])
     except (OSError, ValueError, IndexError):
         return
-    if str(data) not in _command_of(pid):
-        return  # the number is another process's by now
+    command = _command_of(pid)
+    if str(data) not in command:
+        # It died without a word (a reboot, a kill), so its file still says "ready".
+        if command or not _lives(pid):
+            (data / "postmaster.pid").unlink(missing_ok=True)
+        return
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGQUIT)
     deadline = time.monotonic() + 10
     while (data / "postmaster.pid").exists() and time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+        if not _lives(pid):
             break
         time.sleep(0.01)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's, but alive
+    return True
 
 
 def _command_of(pid: int) -> str:

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from sametree.database import binaries
 from sametree.errors import SurroundingsError
 
 USER = "postgres"
-ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+# macOS has no C.UTF-8; there C with UTF-8 characters is the same.
+LOCALE = ("C", "--lc-ctype=UTF-8") if sys.platform == "darwin" else ("C.UTF-8",)
+ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": LOCALE[0]}
 
 
 def fill(folder: Path, programs: Path) -> None:
@@ -88,7 +91,8 @@ def _initialise(folder: Path, programs: Path) -> None:
         os.chown(password, *user)
     argv = [str(programs / "initdb"), "--no-sync", f"--pgdata={data}"]
     argv += ["--username", USER, f"--pwfile={password}", "--encoding=UTF8"]
-    argv += ["--locale=C.UTF-8", "--auth=scram-sha-256", "--no-instructions"]
+    argv += [f"--locale={LOCALE[0]}", *LOCALE[1:]]
+    argv += ["--auth=scram-sha-256", "--no-instructions"]
     # The password is random and long: no need to make guessing slow.
     argv += ["--set", "scram_iterations=1"]
     _run(argv, folder, user)

@@ -17,7 +17,7 @@ from sametree.steps import Step
 PROGRAM = Path(__file__).parent.parent / "inside" / "alembic_steps.py"
 MARK = "\x1e"
 PACKAGES = {"psycopg": "psycopg", "psycopg2": "psycopg2", "psycopg2-binary": "psycopg2"}
-PACKAGES |= {"asyncpg": "asyncpg", "pg8000": "pg8000"}
+PACKAGES["pg8000"] = "pg8000"
 
 
 def config_of(folder: Path) -> str:
@@ -83,9 +83,6 @@ class Progress(msgspec.Struct):
                 else f"at {at}, the newest"
             )
         ]
-
-    def _start(self, event: Mapping[str, Any]) -> Sequence[str]:
-        return ()
 
     def _done(self, event: Mapping[str, Any]) -> Sequence[str]:
         self.applied += 1

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 VARIABLE = "DATABASE_URL"
 PREFIX = "sametree_"
+STAMP = "made by sametree; dropped when its owner is gone"
+"""The comment on each database that we make; one without it is not ours."""
 LOCK_CLASS = 0x5A3E
 """First key of our advisory locks; the second is the CRC-32 of the database's name."""
 CONNECT_TIMEOUT = 5  # seconds
@@ -140,6 +142,7 @@ def _made_on(server: Address, name: str) -> Iterator[Address]:
         _lock(admin, name)
         try:
             admin.execute(f'CREATE DATABASE "{name}"'.encode())
+            admin.execute(f"COMMENT ON DATABASE \"{name}\" IS '{STAMP}'".encode())
         except psycopg.errors.InsufficientPrivilege:
             raise SurroundingsError(
                 f"the role {server.user!r} of {VARIABLE} may not create databases",
@@ -156,8 +159,9 @@ def _made_on(server: Address, name: str) -> Iterator[Address]:
 def _stale(admin: psycopg.Connection) -> list[str]:
     """Return our databases whose owner is gone: nobody holds their lock.
 
-    pg_locks shows the advisory locks of all databases of the server. A clone belongs
-    to the database whose name its own begins with.
+    Only databases count that bear our stamp and that we may drop. pg_locks shows the
+    advisory locks of all databases of the server. A clone, which bears no stamp,
+    belongs to the database whose name its own begins with.
     """
     held = {
         row[0]
@@ -167,19 +171,23 @@ def _stale(admin: psycopg.Connection) -> list[str]:
             [LOCK_CLASS],
         )
     }
-    found = []
-    for (name,) in admin.execute(
-        "SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{PREFIX}%"]
-    ):
-        owner = name.partition("__")[0]
-        if zlib.crc32(owner.encode()) not in held:
-            found.append(name)
-    return found
+    stamped = admin.execute(
+        "SELECT datname FROM pg_database"
+        " WHERE shobj_description(oid, 'pg_database') = %s"
+        " AND pg_has_role(current_user, datdba, 'MEMBER')",
+        [STAMP],
+    )
+    gone = [name for (name,) in stamped if zlib.crc32(name.encode()) not in held]
+    return [each for name in gone for each in _family(admin, name)]
 
 
 def _family(admin: psycopg.Connection, name: str) -> list[str]:
-    query = "SELECT datname FROM pg_database WHERE datname = %s OR datname LIKE %s"
-    return [row[0] for row in admin.execute(query, [name, f"{name}__%"])]
+    """Return a database and the clones that tests made of it, the clones first."""
+    query = (
+        "SELECT datname FROM pg_database"
+        " WHERE datname = %s OR starts_with(datname, %s) ORDER BY datname DESC"
+    )
+    return [row[0] for row in admin.execute(query, [name, f"{name}__"])]
 
 
 @contextmanager

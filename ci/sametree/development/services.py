@@ -106,6 +106,7 @@ def alone(folder: Path) -> Iterator[None]:
             "`invoke down` stops it",
         )
     try:
+        _write_state(folder, {})  # so that `down` knows whom to stop from now on
         yield
     finally:
         os.close(descriptor)
@@ -135,12 +136,17 @@ def running(
             cwd=str(each.cwd),
             env=dict(each.env),
         )
-    state = State(os.getpid(), {each.name: each.url for each in services})
-    text = msgspec.json.encode(state).decode()
-    files.write_atomically(folder / "state.json", text)
+    _write_state(folder, {each.name: each.url for each in services})
     for each in services:
         _await(each, guards[each.name], folder / f"{each.name}.log")
-    yield guards
+    try:
+        yield guards
+    finally:  # before the database that they use
+        for one in guards.values():
+            one.terminate()
+        for one in guards.values():
+            with suppress(subprocess.TimeoutExpired):
+                one.wait(STOP_TIMEOUT)
 
 
 def watch(
@@ -184,6 +190,11 @@ def stop(folder: Path) -> bool:
             f"kill {state.pid}" if state else "end the terminal in which it runs",
         )
     return True
+
+
+def _write_state(folder: Path, urls: Mapping[str, str]) -> None:
+    text = msgspec.json.encode(State(os.getpid(), urls)).decode()
+    files.write_atomically(folder / "state.json", text)
 
 
 def read_state(folder: Path) -> State | None:

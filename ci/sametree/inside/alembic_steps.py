@@ -111,7 +111,6 @@ def check(config: Config, script: ScriptDirectory) -> None:
 def one(run: Any, config: Config, revision: Script, target: str, at: str) -> str:
     """Run one revision up or down and report it; return where the database is then."""
     about = described(revision) | {"direction": run.__name__}
-    report("start", **about)
     started = time.perf_counter()
     try:
         run(config, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 from sametree import terminal
@@ -61,4 +62,5 @@ def _next(bad: Sequence[Record], hints: Iterable[str]) -> list[str]:
     mending = [command for record in bad for command in record.mend]
     shown = [f"  mend:   {command}" for command in dict.fromkeys(mending)]
     repeat = " ".join(f"'{record.unit}'" for record in bad)
-    return [*shown, f"  repeat: nox -s {repeat}"]
+    args = f" -- {shlex.join(bad[0].args)}" if bad[0].args else ""
+    return [*shown, f"  repeat: nox -s {repeat}{args}"]

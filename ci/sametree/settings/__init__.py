@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from sametree.errors import SettingsError
+from sametree.errors import SettingsError, UsageError
 from sametree.settings import decode, detect
 from sametree.settings.model import Component, Coverage, Database, Settings
 
@@ -35,8 +35,12 @@ class Project(msgspec.Struct, frozen=True):
         return self.root / ".sametree"
 
     def component(self, name: str) -> Component:
-        """Return the component called ``name``; KeyError when there is none."""
-        return {component.name: component for component in self.components}[name]
+        """Return the component called ``name``; raises UsageError when there is none."""
+        named = {component.name: component for component in self.components}
+        if name not in named:
+            known = ", ".join(named) or "none"
+            raise UsageError(f"there is no component {name!r}; there is {known}")
+        return named[name]
 
     def folder(self, component: Component) -> Path:
         """Return the folder of ``component``."""
@@ -155,6 +159,7 @@ def _contradictions(root: Path, settings: Settings) -> Sequence[decode.Problem]:
                     f"{name!r} is the name of a lock; call the component otherwise",
                 )
             )
+    wrong += _places(root, settings)
     if settings.database and settings.database.component not in names:
         wrong.append(
             decode.Problem(
@@ -163,6 +168,24 @@ def _contradictions(root: Path, settings: Settings) -> Sequence[decode.Problem]:
                 f" there is {', '.join(names) or 'none'}",
             )
         )
+    return wrong
+
+
+def _places(root: Path, settings: Settings) -> Sequence[decode.Problem]:
+    """Return which folders cannot be what they shall be: they are emptied at times."""
+    wrong = []
+    sources = [(root / component.path).resolve() for component in settings.components]
+    for key in ("locks", "reports", "dist"):
+        place = (root / getattr(settings, key)).resolve()
+        if place == root or not place.is_relative_to(root):
+            text = "has to be a folder inside the project"
+        elif key != "locks" and any(
+            source != root and source.is_relative_to(place) for source in sources
+        ):
+            text = "holds a component; name a folder that may be emptied"
+        else:
+            continue
+        wrong.append(decode.Problem((key,), text))
     return wrong
 
 

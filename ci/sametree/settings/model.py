@@ -51,7 +51,7 @@ class Database(Table, frozen=True):
 
     component: str
     version: Literal[16, 18] = 18
-    driver: Literal["psycopg", "psycopg2", "asyncpg", "pg8000"] | None = None
+    driver: Literal["psycopg", "psycopg2", "pg8000"] | None = None
 
 
 class Settings(Table, frozen=True):

@@ -64,6 +64,10 @@ def _case(suite: ElementTree.Element, file: str, case: dict[str, object]) -> str
         name=_plain(str(case["fullName"])),
         time=f"{float(str(case.get('duration') or 0)) / 1000:.3f}",
     )
+    location = case.get("location")
+    if isinstance(location, dict):  # pytest counts lines from 0 here, so we do
+        element.set("file", file)
+        element.set("line", str(location["line"] - 1))
     if case["status"] == "failed":
         messages = case["failureMessages"]
         assert isinstance(messages, list)

@@ -68,7 +68,25 @@ def of_project(project: Project) -> list[Lock]:
             found.append(Lock(folder / f"{component.name}.txt", source))
         for group in document.get("dependency-groups", {}):
             found.append(Lock(folder / f"{prefix}{group}.txt", source, group))
+    top = project.root / "pyproject.toml"
+    if top.exists() and top not in {lock.source for lock in found}:
+        for group in _read(top).get("dependency-groups", {}):
+            found.append(Lock(folder / f"{group}.txt", top, group))
     return found
+
+
+def of_component(project: Project, component: Component) -> list[Lock]:
+    """Return the locks that ``component`` answers for: its own, and the first Python
+    component those of a ``pyproject.toml`` at the top that is no component."""
+    own = project.folder(component)
+    folders = {project.folder(each) for each in project.components}
+    python = [each for each in project.components if each.language == "python"]
+    return [
+        lock
+        for lock in of_project(project)
+        if lock.source.parent == own
+        or (python[0] == component and lock.source.parent not in folders)
+    ]
 
 
 def for_purpose(project: Project, component: Component, purpose: str) -> Path:
@@ -105,7 +123,7 @@ def compile_step(lock: Lock, uv: str, upgrade: Sequence[str] | None, out: Path) 
     argv += ["--no-emit-find-links", "--output-file", str(out)]
     if lock.group:
         argv += ["--group", f"{lock.source.name}:{lock.group}"]
-    if lock.group not in ALONE:
+    if lock.group not in ALONE and "project" in _read(lock.source):
         argv += [lock.source.name]
         argv += ["--all-extras"] if lock.group else []
     if upgrade is not None:
@@ -146,7 +164,7 @@ def outdated(lock: Lock) -> str:
     if not lock.path.exists():
         return "is missing"
     text = lock.path.read_text(encoding="utf-8")
-    found = re.match(HEADER.format(inputs="(.*)", body="(.*)").replace("`", "`"), text)
+    found = re.match(HEADER.format(inputs="(.*)", body="(.*)"), text)
     if not found:
         return "was not made by `nox -s lock`"
     if found[1] != inputs(lock):

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from sametree.errors import UsageError
 from sametree.steps import Step
 from sametree.toolchains import Place
 
@@ -26,7 +27,10 @@ PACKAGES = {
 def tools(folder: Path) -> frozenset[str]:
     """Look which tools the component in ``folder`` uses."""
     file = folder / "package.json"
-    package = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    try:
+        package = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except ValueError as error:
+        raise UsageError(f"{folder.name}/package.json is not valid: {error}") from None
     named = {*package.get("dependencies", {}), *package.get("devDependencies", {})}
     return frozenset(tool for name, tool in PACKAGES.items() if name in named)
 

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+from sametree.errors import UsageError
 from sametree.steps import Step
 from sametree.toolchains import Place
 
@@ -26,7 +27,13 @@ NO_TESTS = 5
 def tools(folder: Path) -> frozenset[str]:
     """Look which tools the component in ``folder`` uses."""
     file = folder / "pyproject.toml"
-    document = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    try:
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        document = tomllib.loads(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{folder.name}/pyproject.toml is not valid: {error}"
+        ) from None
     found = {"black", "flake8", "pytest"}
     if "mypy" in document.get("tool", {}):
         found.add("mypy")

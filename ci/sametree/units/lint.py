@@ -45,8 +45,8 @@ def _locks(work: Work) -> list[str]:
         if why := locks.node_outdated(work.folder):
             stale.append(f"package-lock.json {why}")
     else:
-        for lock in locks.of_project(work.project):
-            if lock.source.parent == work.folder and (why := locks.outdated(lock)):
+        for lock in locks.of_component(work.project, work.component):
+            if why := locks.outdated(lock):
                 path = lock.path.relative_to(work.project.root)
                 stale.append(f"{path} {why}")
     mark = terminal.mark("failed" if stale else "passed")

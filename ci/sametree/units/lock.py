@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +17,9 @@ from sametree.units.work import cores
 
 
 def lock(project: Project, args: Sequence[str]) -> None:
-    """Make every lock anew; all are written, or none when one cannot be made."""
+    """Make every lock anew. No Python lock is written when one cannot be made."""
     upgrade = arguments(args)
+    _refuse_unknown(project, upgrade or ())
     env = surroundings.clean()
     texts = _python(project, upgrade, env)
     for component in project.components:
@@ -43,6 +45,30 @@ def arguments(args: Sequence[str]) -> Sequence[str] | None:
         )
     named: list[str] | None = options.upgrade
     return named
+
+
+def _refuse_unknown(project: Project, names: Sequence[str]) -> None:
+    """Raise UsageError for a package that no lock of ``project`` has."""
+    known = set()
+    for lock in locks.of_project(project):
+        if lock.path.exists():
+            text = lock.path.read_text(encoding="utf-8")
+            known |= {line.partition("==")[0] for line in text.splitlines()}
+    for component in project.components:
+        if component.language == "node":
+            known |= _asked(project.folder(component))
+    if missing := [name for name in names if name not in known]:
+        raise UsageError(
+            f"no lock has {', '.join(missing)}",
+            "write the names as the locks and package.json have them",
+        )
+
+
+def _asked(folder: Path) -> set[str]:
+    """Return the packages that the package.json in ``folder`` asks for."""
+    package = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+    kinds = ("dependencies", "devDependencies", "optionalDependencies")
+    return {name for kind in kinds for name in package.get(kind, {})}
 
 
 def _python(
@@ -88,8 +114,7 @@ def _node(
     if upgrade is not None and not upgrade:
         argvs = [(*npm, "update", *options)]
     elif upgrade:
-        text = (folder / "package.json").read_text(encoding="utf-8")
-        named = [f"{name}@latest" for name in upgrade if f'"{name}"' in text]
+        named = [f"{name}@latest" for name in upgrade if name in _asked(folder)]
         argvs = [(*npm, "install", "--save-exact", *options, *named)] if named else []
     node = environments.with_path(env, environments.node())
     for argv in argvs:

@@ -71,7 +71,7 @@ def _run(
     outcome = steps.run(step, {**env, **variables}, on_line=show)
     if not outcome.passed:
         said = progress.problem or "\n".join(progress.other[-15:])
-        raise UnitFailed(said.replace(address.password or "\0", "***"), progress.cure)
+        raise UnitFailed(address.hide(said), progress.cure)
     if brief:
         seconds = terminal.duration(time.monotonic() - started)
         terminal.say(

@@ -20,7 +20,8 @@ JOBS = "SAMETREE_JOBS"
 
 @dataclass
 class Work:
-    """One unit at work. ``venv`` is the folder of its virtual environment.
+    """One unit at work. ``venv`` is the folder of its virtual environment, ``title``
+    the name that Nox has for it where that is not ``session(component)``.
 
     ``covered``, ``notes`` and ``mend`` are filled by the unit, for its record.
     """
@@ -30,6 +31,7 @@ class Work:
     session: str
     venv: Path
     args: Sequence[str] = ()
+    title: str = ""
     covered: Covered | None = None
     notes: list[str] = field(default_factory=list)
     mend: list[str] = field(default_factory=list)
@@ -37,7 +39,7 @@ class Work:
     @property
     def name(self) -> str:
         """The unit's name, as Nox has it: ``tests(backend)``."""
-        return f"{self.session}({self.component.name})"
+        return self.title or f"{self.session}({self.component.name})"
 
     @property
     def folder(self) -> Path:
