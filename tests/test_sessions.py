@@ -255,6 +255,16 @@ def test_without_an_environment_of_its_own_a_session_touches_nothing(sample):
     assert "lint(sample) needs an environment of its own" in ran.output
 
 
+def test_a_component_that_is_not_there_is_told_without_a_traceback(sample):
+    noxfile = sample.text("noxfile.py")
+    own = '\n\n@nox.session\ndef own(session):\n    pipeline.run(session, "lint", "nobody")\n'
+    sample.write({"noxfile.py": noxfile + own})
+    ran = sample.nox("-s", "own")
+    assert ran.code == 1
+    assert "there is no component 'nobody'; there is sample" in ran.output
+    assert "Traceback" not in ran.output
+
+
 def test_lock_refuses_arguments_that_it_does_not_know(sample):
     ran = sample.nox("-s", "lock", "--", "--upgarde")
     assert ran.code == 1

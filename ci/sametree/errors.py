@@ -54,3 +54,9 @@ class SurroundingsError(SametreeError):
     """The machine, the network or a server is at fault, not the code."""
 
     exit_code = SURROUNDINGS
+
+
+def of_machine(error: OSError) -> SurroundingsError:
+    """Return what the operating system refused, as an error for a person."""
+    place = f" ({error.filename})" if error.filename else ""
+    return SurroundingsError(f"this machine said no: {error.strerror or error}{place}")

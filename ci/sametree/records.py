@@ -31,6 +31,12 @@ class Covered(msgspec.Struct, frozen=True):
     lines: float
     branches: float | None
 
+    def __str__(self) -> str:
+        shown = f"lines {self.lines:.1f} %"
+        return shown + (
+            "" if self.branches is None else f", branches {self.branches:.1f} %"
+        )
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happened to one unit in one run."""

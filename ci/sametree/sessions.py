@@ -13,18 +13,17 @@ A ``noxfile.py`` loads the pipeline once and calls it in each session::
 from __future__ import annotations
 
 import atexit
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import nox
 
-from sametree import records, terminal
-from sametree.errors import SametreeError, SurroundingsError, UsageError
+from sametree import records, steps, terminal
+from sametree.errors import SametreeError, SurroundingsError, UsageError, of_machine
 from sametree.records import Record, Result
 from sametree.settings import Component, Project
 from sametree.settings import load as load_settings
@@ -63,7 +62,7 @@ class Pipeline:
         # run's id from us and leave the summary to the first.
         if first:
             atexit.register(self._sum_up)
-        signal.signal(signal.SIGTERM, _interrupt)
+        steps.stop_on_sigterm()
 
     @staticmethod
     def components_of(project: Project, session: str) -> list[Component]:
@@ -107,9 +106,11 @@ class Pipeline:
                 " what the lock names and nothing else\n  -> do not give it"
                 " venv_backend='none', nor --no-venv"
             )
+        with _explained(session):
+            chosen = self.project.component(component)
         work = Work(
             self.project,
-            self.project.component(component),
+            chosen,
             session.name.partition("(")[0],
             venv=Path(location),
             args=(*args, *session.posargs),
@@ -203,15 +204,8 @@ def _explained(session: nox.Session) -> Iterator[None]:
     except SametreeError as error:
         session.error(str(error))
     except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
-        session.error(f"this machine said no: {error.strerror or error}{place}")
+        session.error(str(of_machine(error)))
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0].rstrip(":")
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    """End by SIGTERM as by Ctrl-C, so that servers and steps are stopped."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -134,6 +135,16 @@ def run_together(
             threads.shutdown(wait=False, cancel_futures=True)
             _stop(list(running))
             raise
+
+
+def stop_on_sigterm() -> None:
+    """End by SIGTERM as by Ctrl-C, so that steps and servers are stopped."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _start(

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 import msgspec
 from invoke.exceptions import Exit
 
-from sametree import git, terminal
-from sametree.errors import INTERRUPTED, SURROUNDINGS, SametreeError
+from sametree import git, steps, terminal
+from sametree.errors import INTERRUPTED, SURROUNDINGS, SametreeError, of_machine
 from sametree.settings import Component, Project
 from sametree.settings import load as load_settings
 
@@ -40,9 +40,7 @@ def _explained(task: Callable[P, None]) -> Callable[P, None]:
         except KeyboardInterrupt:
             raise Exit(code=INTERRUPTED) from None
         except OSError as error:
-            place = f" ({error.filename})" if error.filename else ""
-            text = f"this machine said no: {error.strerror or error}{place}"
-            raise Exit(text, SURROUNDINGS) from None
+            raise Exit(str(of_machine(error)), SURROUNDINGS) from None
 
     return wrapped
 
@@ -62,7 +60,7 @@ def up(project: Project) -> None:
     from sametree.development import services
     from sametree.units import build
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    steps.stop_on_sigterm()
     served = [component for component in project.components if component.serve]
     folder = services.folder_of(project)
     try:
@@ -156,8 +154,7 @@ def _work(project: Project, component: Component) -> Work:
 
 def _migrated(project: Project, address: Address) -> Mapping[str, str]:
     """Bring the development database up to date; return the variables that name it."""
-    from sametree.database import migrations, server
-    from sametree.toolchains import locks
+    from sametree.database import server
     from sametree.units import migrate
 
     database = project.settings.database
@@ -165,15 +162,8 @@ def _migrated(project: Project, address: Address) -> Mapping[str, str]:
     component = project.component(database.component)
     work = _work(project, component)
     migrate.upgrade(work, work.install("run"), address)
-    lock = locks.for_purpose(project, component, "run")
-    driver = migrations.driver_of(project, component, lock)
-    return {server.VARIABLE: address.url(driver)}
+    return {server.VARIABLE: address.url(migrate.driver(work))}
 
 
 def _show(name: str, line: str) -> None:
     terminal.say(f"{terminal.colour(f'{name:<10}', 'grey')} {line}")
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt

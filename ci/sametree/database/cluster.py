@@ -14,6 +14,7 @@ however the users ended.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -104,9 +105,9 @@ def kept(folder: Path, version: int) -> Iterator[Address]:
             guarded = files.try_lock(folder / "guard.lock")
             if guarded is None and not (folder / "server.json").exists():
                 # Its starter was killed before anybody knew the port.
-                os.close(users)
+                fcntl.flock(users, fcntl.LOCK_UN)
                 files.wait_free(folder / "guard.lock", guard.PATIENCE + 5)
-                users = files.lock(folder / "users.lock", shared=True)
+                fcntl.flock(users, fcntl.LOCK_SH)
                 guarded = files.try_lock(folder / "guard.lock")
             if guarded is None:
                 state = _read_state(folder)

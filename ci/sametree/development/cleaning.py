@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +47,6 @@ def remove(project: Project, places: Sequence[Path]) -> None:
                 f"{lock.parent.name} is in use in this checkout",
                 "`invoke down` stops the application",
             )
-        with open(descriptor):
-            pass
+        os.close(descriptor)
     for place in places:
         shutil.rmtree(place)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from sametree import terminal
-from sametree.records import Covered, Record
+from sametree.records import Record
 
 WORDS = {
     "success": "passed",
@@ -35,6 +35,7 @@ def lines(records: Sequence[Record], wall: float, hints: Iterable[str]) -> list[
 
 def _row(record: Record) -> tuple[str, ...]:
     kind = {"success": "passed", "skip": "skipped"}.get(record.result, "failed")
+    measured = [str(record.covered)] if record.covered else []
     words = [] if record.result == "success" else [WORDS[record.result]]
     if record.reason and record.result != "success":
         words = [f"{words[0]}: {record.reason}"]
@@ -42,17 +43,8 @@ def _row(record: Record) -> tuple[str, ...]:
         terminal.mark(kind),
         record.unit,
         f"{terminal.duration(record.seconds):>11}",
-        "; ".join([*_covered(record.covered), *words, *record.notes]),
+        "; ".join([*measured, *words, *record.notes]),
     )
-
-
-def _covered(covered: Covered | None) -> list[str]:
-    if covered is None:
-        return []
-    branches = (
-        "" if covered.branches is None else f", branches {covered.branches:.1f} %"
-    )
-    return [f"lines {covered.lines:.1f} %{branches}"]
 
 
 def _next(bad: Sequence[Record], hints: Iterable[str]) -> list[str]:

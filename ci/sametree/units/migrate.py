@@ -39,6 +39,12 @@ def upgrade(
         return _run(work, "upgrade", env, address, brief=brief)
 
 
+def driver(work: Work) -> str | None:
+    """Return the SQLAlchemy driver that the component's addresses name."""
+    lock = locks.for_purpose(work.project, work.component, "run")
+    return migrations.driver_of(work.project, work.component, lock)
+
+
 def arguments(args: Sequence[str]) -> argparse.Namespace:
     """Return the options after ``--``; raises UsageError with the usage."""
     parser = argparse.ArgumentParser(
@@ -56,8 +62,6 @@ def arguments(args: Sequence[str]) -> argparse.Namespace:
 def _run(
     work: Work, command: str, env: Mapping[str, str], address: Address, *, brief: bool
 ) -> migrations.Progress:
-    lock = locks.for_purpose(work.project, work.component, "run")
-    driver = migrations.driver_of(work.project, work.component, lock)
     progress = migrations.Progress()
     started = time.monotonic()
 
@@ -67,7 +71,7 @@ def _run(
                 terminal.say(f"  {shown}")
 
     step = migrations.step(command, work.folder)
-    variables = {server.VARIABLE: address.url(driver)}
+    variables = {server.VARIABLE: address.url(driver(work))}
     outcome = steps.run(step, {**env, **variables}, on_line=show)
     if not outcome.passed:
         said = progress.problem or "\n".join(progress.other[-15:])

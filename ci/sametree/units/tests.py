@@ -13,7 +13,6 @@ from sametree.database.address import Address
 from sametree.errors import SurroundingsError, UnitFailed
 from sametree.steps import Outcome, Step
 from sametree.testing import coverage, jest, junit
-from sametree.toolchains import locks
 from sametree.units import migrate
 from sametree.units.work import Work, cores
 
@@ -43,9 +42,7 @@ def _database(work: Work, env: Mapping[str, str]) -> Iterator[Mapping[str, str]]
         return
     with server.fresh(work.project, "tests") as address:
         migrate.upgrade(work, env, address, brief=True)
-        lock = locks.for_purpose(work.project, work.component, "tests")
-        driver = migrations.driver_of(work.project, work.component, lock)
-        yield variables_for(address, driver)
+        yield variables_for(address, migrate.driver(work))
 
 
 def variables_for(template: Address, driver: str | None) -> Mapping[str, str]:
@@ -102,11 +99,8 @@ def _judge_coverage(work: Work) -> None:
     measured = coverage.read(lcov)
     covered = work.covered = coverage.totals(measured.values())
     gate = work.project.gate(work.component)
-    branches = (
-        "" if covered.branches is None else f", branches {covered.branches:.1f} %"
-    )
     relative = (work.reports / "html" / "index.html").relative_to(work.project.root)
-    terminal.say(f"\n  coverage  lines {covered.lines:.1f} %{branches}   {relative}")
+    terminal.say(f"\n  coverage  {covered}   {relative}")
     if work.args:
         work.notes.append("coverage not judged: arguments chose the tests")
         return
