@@ -8,7 +8,7 @@ import nox
 from sametree import sessions
 
 nox.needs_version = ">=2026.10.20"
-nox.options.sessions = ["lint", "tests", "migrate", "build"]
+nox.options.sessions = ["lint", "tests", "check", "migrate", "build"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "yes"  # uv makes it hold what the lock says at each run
 nox.options.error_on_missing_interpreters = True  # at home as in CI
@@ -21,41 +21,49 @@ pipeline = sessions.load(__file__)
 @pipeline.each("lint")
 def lint(session, component):
     """Check style, types and locks; all checks run, each failure says what mends it."""
-    pipeline.run(session, "lint", component)
+    pipeline.run(session, component)
 
 
 @nox.session
 @pipeline.each("format")
 def format(session, component):
     """Rewrite the sources as lint wants them, as far as a program can."""
-    pipeline.run(session, "format", component)
+    pipeline.run(session, component)
 
 
 @nox.session
 @pipeline.each("tests")
 def tests(session, component):
     """Run the tests and hold the coverage to its gate; pytest or jest gets what follows --."""
-    pipeline.run(session, "tests", component)
+    pipeline.run(session, component)
 
 
 @nox.session
 @pipeline.each("migrate")
 def migrate(session, component):
-    """Bring the development database to the newest migration; -- --check tries the history."""
-    pipeline.run(session, "migrate", component)
+    """Bring the development database to the newest migration."""
+    pipeline.run(session, component)
+
+
+@nox.session
+@pipeline.each("migrate", "--check")
+def check(session, component):
+    """Try the migrations on an empty database: up, down, up, no drift from the models."""
+    pipeline.run(session, component)
 
 
 @nox.session
 @pipeline.each("build")
 def build(session, component):
     """Build the artifacts into dist/, byte for byte the same for the same tree."""
-    pipeline.run(session, "build", component)
+    pipeline.run(session, component)
 
 
 @nox.session
-def proofs(session):
+@pipeline.each("tests", "-m", "proof", only="suite")
+def proofs(session, component):
     """Prove what takes long: faults, Ctrl-C and kill -9 on whole sample projects."""
-    pipeline.run(session, "tests", "suite", "-m", "proof")
+    pipeline.run(session, component)
 
 
 @nox.session(venv_backend="none", allow_parallel=False)

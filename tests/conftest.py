@@ -37,7 +37,7 @@ SESSION = """
 @nox.session
 @pipeline.each("{name}")
 def {name}(session, component):
-    pipeline.run(session, "{name}", component)
+    pipeline.run(session, component)
 """
 LOCK_SESSION = """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sametree import git
+from sametree import git, trees
 
 LONG_AGO = (1_000_000_000, 1_000_000_000)
 
@@ -117,13 +117,13 @@ CHANGES = [
 
 
 def test_the_tree_of_a_clean_commit_is_the_commits_tree(repository):
-    assert git.tree_id(repository.root) == repository.committed
+    assert trees.tree_id(repository.root) == repository.committed
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_makes_the_tree_that_a_commit_of_it_would_have(repository, change):
     change(repository)
-    found = git.tree_id(repository.root)
+    found = trees.tree_id(repository.root)
     assert found != repository.committed
     repository.commit()
     assert found == repository.committed
@@ -133,14 +133,14 @@ def test_a_change_makes_the_tree_that_a_commit_of_it_would_have(repository, chan
 def test_git_keeps_nothing_of_the_question(repository, change):
     change(repository)
     before = repository.snapshot()
-    assert git.tree_id(repository.root)
+    assert trees.tree_id(repository.root)
     assert repository.snapshot() == before
 
 
 def test_ignored_files_do_not_count(repository):
     repository.write("debug.log", "noise")
     repository.write("build/out.bin", "noise")
-    assert git.tree_id(repository.root) == repository.committed
+    assert trees.tree_id(repository.root) == repository.committed
 
 
 def test_a_tracked_file_counts_though_it_is_ignored(repository):
@@ -148,12 +148,12 @@ def test_a_tracked_file_counts_though_it_is_ignored(repository):
     repository.git("add", "--force", "kept.log")
     repository.commit()
     path.write_text("another")
-    assert git.tree_id(repository.root) != repository.committed
+    assert trees.tree_id(repository.root) != repository.committed
 
 
 def test_the_time_of_a_file_does_not_count(repository):
     os.utime(repository.root / "readme.txt", LONG_AGO)
-    assert git.tree_id(repository.root) == repository.committed
+    assert trees.tree_id(repository.root) == repository.committed
 
 
 def test_a_change_in_the_second_of_the_commit_is_seen(repository):
@@ -165,7 +165,7 @@ def test_a_change_in_the_second_of_the_commit_is_seen(repository):
     os.utime(repository.root / ".git" / "index", LONG_AGO)
     path.write_text("bbbbb\n")
     os.utime(path, LONG_AGO)
-    found = git.tree_id(repository.root)
+    found = trees.tree_id(repository.root)
     repository.commit()
     assert found == repository.committed
 
@@ -173,14 +173,14 @@ def test_a_change_in_the_second_of_the_commit_is_seen(repository):
 def test_a_new_repository_without_a_commit_has_a_tree(tmp_path):
     unborn = Repository(tmp_path / "unborn")
     unborn.write("file.txt", "text\n")
-    found = git.tree_id(unborn.root)
+    found = trees.tree_id(unborn.root)
     unborn.commit()
     assert found == unborn.committed
 
 
 def test_a_repository_without_a_file_has_the_empty_tree(tmp_path):
     empty = Repository(tmp_path / "empty")
-    found = git.tree_id(empty.root)
+    found = trees.tree_id(empty.root)
     empty.commit()
     assert found == empty.committed
 
@@ -194,30 +194,30 @@ def test_two_copies_of_the_same_files_have_the_same_tree(repository, tmp_path):
         ignore=shutil.ignore_patterns(".git"),
         dirs_exist_ok=True,
     )
-    assert git.tree_id(other.root) == git.tree_id(repository.root)
+    assert trees.tree_id(other.root) == trees.tree_id(repository.root)
 
 
 def test_a_worktree_has_a_tree_of_its_own(repository, tmp_path):
     place = tmp_path / "worktree"
     repository.git("worktree", "add", "--quiet", "-b", "topic", str(place))
-    assert git.tree_id(place) == repository.committed
+    assert trees.tree_id(place) == repository.committed
     (place / "only-here.txt").write_text("here\n")
-    assert git.tree_id(place) != repository.committed
-    assert git.tree_id(repository.root) == repository.committed
+    assert trees.tree_id(place) != repository.committed
+    assert trees.tree_id(repository.root) == repository.committed
 
 
 def test_a_project_in_a_subfolder_has_the_tree_of_the_subfolder(repository):
     folder = repository.root / "backend"
-    assert git.tree_id(folder) == repository.git("rev-parse", "HEAD:backend")
+    assert trees.tree_id(folder) == repository.git("rev-parse", "HEAD:backend")
     repository.write("backend/new.py", "new = 1\n")
-    found = git.tree_id(folder)
+    found = trees.tree_id(folder)
     repository.commit()
     assert found == repository.git("rev-parse", "HEAD:backend")
 
 
 def test_what_changes_beside_a_subfolder_does_not_change_its_tree(repository):
     repository.write("frontend/app.ts", "const app = 2\n")
-    found = git.tree_id(repository.root / "backend")
+    found = trees.tree_id(repository.root / "backend")
     assert found == repository.git("rev-parse", "HEAD:backend")
 
 
@@ -235,8 +235,8 @@ def test_any_name_of_a_folder_will_do(tmp_path, name):
     repository = Repository(tmp_path / name)
     os.utime(repository.write(f"{name}/{name}.txt", "text\n"), LONG_AGO)
     repository.commit()
-    assert git.tree_id(repository.root) == repository.committed
-    assert git.tree_id(repository.root / name) == repository.git(
+    assert trees.tree_id(repository.root) == repository.committed
+    assert trees.tree_id(repository.root / name) == repository.git(
         "rev-parse", f"HEAD:{name}"
     )
 
@@ -252,7 +252,7 @@ def test_in_a_hook_the_project_is_asked_not_the_hooks_repository(
         hook.setenv("GIT_WORK_TREE", str(other.root))
         hook.setenv("GIT_INDEX_FILE", str(other.root / ".git" / "index"))
         hook.setenv("GIT_PREFIX", "nowhere/")
-        found = git.tree_id(repository.root), git.files(repository.root)
+        found = trees.tree_id(repository.root), git.files(repository.root)
     assert found[0] == repository.committed
     assert "readme.txt" in found[1]
 
@@ -264,7 +264,7 @@ def test_a_split_index_stays_untouched_too(repository):
     for number in range(20):
         repository.write(f"{number}.txt")
     before = repository.snapshot()
-    assert git.tree_id(repository.root)
+    assert trees.tree_id(repository.root)
     assert repository.snapshot() == before
 
 
@@ -275,12 +275,12 @@ def test_configuration_from_the_environment_counts(repository, monkeypatch):
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.excludesFile")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", str(excludes))
-    assert git.tree_id(repository.root) == repository.committed
+    assert trees.tree_id(repository.root) == repository.committed
 
 
 def test_outside_git_there_is_no_answer(tmp_path):
     (tmp_path / "file.txt").touch()
-    assert git.tree_id(tmp_path) is None
+    assert trees.tree_id(tmp_path) is None
     assert git.files(tmp_path) is None
     assert git.changed_since(tmp_path, "main") == set()
 
@@ -288,19 +288,19 @@ def test_outside_git_there_is_no_answer(tmp_path):
 def test_without_git_there_is_no_answer(repository, monkeypatch, tmp_path):
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    assert git.tree_id(repository.root) is None
+    assert trees.tree_id(repository.root) is None
     assert git.files(repository.root) is None
 
 
 def test_a_file_that_git_cannot_add_gives_no_answer(repository):
     # A repository inside, without a commit: `git add` refuses it.
     Repository(repository.root / "inside").write("file.txt")
-    assert git.tree_id(repository.root) is None
+    assert trees.tree_id(repository.root) is None
 
 
 def test_a_folder_that_git_does_not_know_has_no_tree(repository):
     (repository.root / "empty").mkdir()
-    assert git.tree_id(repository.root / "empty") is None
+    assert trees.tree_id(repository.root / "empty") is None
 
 
 def test_run_gives_what_git_prints(repository):
@@ -391,5 +391,5 @@ def test_asking_does_not_need_a_writable_repository(repository):
     # collide with a git command that a person runs at the same time.
     os.utime(repository.root / "readme.txt", LONG_AGO)
     Path(repository.root, ".git", "index.lock").touch()
-    assert git.tree_id(repository.root) == repository.committed
+    assert trees.tree_id(repository.root) == repository.committed
     assert git.changed_since(repository.root, "main") == set()

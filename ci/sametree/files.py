@@ -103,6 +103,15 @@ def lock(path: Path, *, shared: bool = False) -> int:
     return descriptor
 
 
+@contextmanager
+def holding(descriptor: int) -> Iterator[None]:
+    """Hold the lock of ``descriptor``, which we have, until the block is left."""
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def last_holder(descriptor: int) -> bool:
     """Give up the shared lock of ``descriptor``; return whether nobody else held it."""
     try:

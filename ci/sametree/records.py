@@ -10,7 +10,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,10 @@ from sametree import files
 RUN_VARIABLE = "SAMETREE_RUN_ID"
 """Set by the first process of a run, so that parallel sessions join the same run."""
 KEPT_RUNS = 50
+RUNS, RUNNING = "runs", "running"
+"""Folders in the state folder: what happened, and a mark for each unit that runs."""
+SCHEMA = 1
+"""Version of the form of a record; one of a newer version is left alone."""
 
 Result = Literal["success", "failure", "error", "skip", "cancellation", "timeout"]
 
@@ -38,14 +43,49 @@ class Covered(msgspec.Struct, frozen=True):
         )
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What happened to one unit in one run."""
+class StepRun(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How one command of a unit ended. Folders of the machine stand in ``argv`` as
+    ``{root}``, ``{venv}`` and so on, so that two machines can be compared."""
 
+    name: str
+    argv: tuple[str, ...]
+    code: int
+    seconds: float
+    started: float = 0.0  # seconds since 1970-01-01 UTC
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened to one unit in one run.
+
+    ``parts`` is all that the result depends on, by name (see ``fingerprint``), and
+    ``fingerprint`` its digest. ``surroundings`` is what may differ between machines
+    without changing a result, ``environment`` the variables that the steps had: the
+    values of those that the suite fixes and of declared ones, but for secrets; of any
+    other the name. ``outside`` are files within the inputs that git ignores.
+    """
+
+    schema: int = 0
     run: str = msgspec.field(name="cicd.pipeline.run.id")
     unit: str = msgspec.field(name="cicd.pipeline.task.name")
     result: Result = msgspec.field(name="cicd.pipeline.task.run.result")
     started: float  # seconds since 1970-01-01 UTC
     seconds: float
+    place: str = "local"  # or the CI's name: "github"
+    url: str = msgspec.field(default="", name="cicd.pipeline.run.url.full")
+    worker: str = msgspec.field(default="", name="cicd.worker.name")
+    revision: str = msgspec.field(default="", name="vcs.ref.head.revision")
+    branch: str = msgspec.field(default="", name="vcs.ref.head.name")
+    tree: str = ""  # of the whole working copy, with what is not committed
+    fingerprint: str = ""
+    parts: dict[str, str] = {}
+    proves: bool = False  # whether the unit need not run again for this fingerprint
+    audited: bool = False
+    steps: tuple[StepRun, ...] = ()
+    surroundings: dict[str, str] = {}
+    environment: dict[str, str] = {}
+    outside: tuple[str, ...] = ()
+    outputs: dict[str, str] = {}  # what was made: path in the project, sha256
+    proof: str = ""  # of a skipped unit: the run in which it passed
     covered: Covered | None = None
     notes: tuple[str, ...] = ()
     reason: str = ""
@@ -68,32 +108,108 @@ def write(state: Path, record: Record) -> None:
 
     Raises OSError when it cannot be written.
     """
-    folder = files.add_exclude_file(state) / "runs" / record.run
-    name = "".join(c if c.isalnum() or c in "-_" else "." for c in record.unit)
-    text = msgspec.json.format(msgspec.json.encode(record), indent=2).decode()
-    files.write_atomically(folder / f"{name.strip('.')}.json", text + "\n")
+    folder = files.add_exclude_file(state) / RUNS / record.run
+    name = f"{file_name(record.unit)}.json"
+    files.write_atomically(folder / name, encode(record))
     others = [path for path in folder.parent.iterdir() if path != folder]
-    for old in sorted(others, key=_age)[: max(0, len(others) + 1 - KEPT_RUNS)]:
+    for old in sorted(others, key=age)[: max(0, len(others) + 1 - KEPT_RUNS)]:
         shutil.rmtree(old, ignore_errors=True)
 
 
 def read(state: Path, run: str) -> Sequence[Record]:
     """Return the records of ``run`` in the order in which its units began.
 
-    A record that cannot be read (cut short, of another version) is left out.
+    A record that cannot be read (cut short, of a newer version) is left out.
     """
-    found = []
-    for path in (state / "runs" / run).glob("*.json"):
-        try:
-            found.append(msgspec.json.decode(path.read_bytes(), type=Record))
-        except (msgspec.MsgspecError, UnicodeDecodeError, OSError):
-            continue
-    return sorted(found, key=lambda record: record.started)
+    known = [load(path) for path in (state / RUNS / run).glob("*.json")]
+    return sorted((each for each in known if each), key=lambda each: each.started)
 
 
-def _age(run: Path) -> tuple[float, str]:
-    """Return what sorts runs by age; another process may remove one meanwhile."""
+def runs(state: Path) -> list[str]:
+    """Return the ids of the runs that are kept, the newest last."""
+    folders = (path for path in (state / RUNS).glob("*") if path.is_dir())
+    return [folder.name for folder in sorted(folders, key=lambda path: path.name)]
+
+
+def load(path: Path) -> Record | None:
+    """Return the record in file ``path``; None when there is none that we can read."""
     try:
-        return run.stat().st_mtime, run.name
+        found = msgspec.json.decode(path.read_bytes(), type=Record)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OSError):
+        return None
+    return found if found.schema <= SCHEMA else None
+
+
+def encode(record: Record) -> str:
+    """Return the text of a record's file."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n"
+
+
+def file_name(unit: str) -> str:
+    """Return a unit's name as a file may have it.
+
+    >>> file_name("tests(backend)")
+    'tests.backend'
+    """
+    return "".join(c if c.isalnum() or c in "-_" else "." for c in unit).strip(".")
+
+
+def age(path: Path) -> tuple[float, str]:
+    """Return what sorts files by age; another process may remove one meanwhile."""
+    try:
+        return path.stat().st_mtime, path.name
     except OSError:
-        return 0.0, run.name
+        return 0.0, path.name
+
+
+@contextmanager
+def running(state: Path, record: Record) -> Iterator[None]:
+    """Say that ``record``'s unit runs, for the length of the block.
+
+    The mark is locked as long as we live, so a later run knows one left by a kill.
+    """
+    folder = files.add_exclude_file(state) / RUNNING
+    mark = folder / f"{record.run}.{file_name(record.unit)}.json"
+    made = folder / f".{mark.name}.{secrets.token_hex(4)}"
+    folder.mkdir(exist_ok=True)
+    descriptor = files.lock(made)
+    try:
+        os.write(descriptor, encode(record).encode())
+        os.replace(made, mark)  # what has this name is locked from the beginning
+        yield
+    finally:
+        made.unlink(missing_ok=True)
+        mark.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def complete(state: Path) -> list[Record]:
+    """Record as cancelled what was killed while it ran; return these records."""
+    found = []
+    for mark in (state / RUNNING).glob("[!.]*.json"):
+        descriptor = files.try_lock(mark) if mark.exists() else None
+        if descriptor is None:
+            continue
+        try:
+            begun = load(mark)
+            if (
+                begun
+                and not (
+                    state / RUNS / begun.run / f"{file_name(begun.unit)}.json"
+                ).exists()
+            ):
+                ended = min(time.time(), max(begun.started, mark.stat().st_mtime))
+                killed = msgspec.structs.replace(
+                    begun,
+                    result="cancellation",
+                    reason="it was killed, or the machine stopped",
+                    seconds=max(0.0, ended - begun.started),
+                )
+                write(state, killed)
+                found.append(killed)
+            mark.unlink(missing_ok=True)
+        except OSError:
+            continue  # another run completes it just now
+        finally:
+            os.close(descriptor)
+    return found

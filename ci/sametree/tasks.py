@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import msgspec
 from invoke.exceptions import Exit
 
-from sametree import git, steps, terminal
+from sametree import steps, terminal, trees
 from sametree.errors import INTERRUPTED, SURROUNDINGS, SametreeError, of_machine
 from sametree.settings import Component, Project
 from sametree.settings import load as load_settings
@@ -67,7 +67,7 @@ def up(project: Project) -> None:
         with ExitStack() as stack:
             stack.enter_context(services.alone(folder))
             variables: dict[str, str] = {}
-            if tree := git.tree_id(project.root):
+            if tree := trees.tree_id(project.root):
                 variables[build.TREE_VARIABLE] = tree
             if project.settings.database:
                 address = stack.enter_context(server.development(project))

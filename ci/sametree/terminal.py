@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "grey": "90", "bold": "1"}
 MARKS = {"passed": ("✓", "ok", "green"), "failed": ("✗", "FAILED", "red")}
+MARKS |= {"proven": ("=", "=", "green")}
 MARKS |= {"skipped": ("-", "-", "yellow"), "running": ("·", "..", "grey")}
 ANNOTATIONS = 10
 """GitHub shows this many errors a step; more would only be lost."""
@@ -50,6 +51,19 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s"
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago something was; a clock may have jumped back since.
+
+    >>> ago(-5), ago(59), ago(7200), ago(200_000)
+    ('just now', '59 s ago', '2 h ago', '2 days ago')
+    """
+    for size, unit in ((172_800, "days"), (5_400, "h"), (90, "min"), (5, "s")):
+        length = {"days": 86_400, "h": 3_600, "min": 60, "s": 1}[unit]
+        if seconds >= size:
+            return f"{int(seconds // length)} {unit} ago"
+    return "just now"
 
 
 def table(rows: Iterable[Iterable[str]], indent: str = "  ") -> list[str]:

@@ -26,24 +26,41 @@ def lines(records: Sequence[Record], wall: float, hints: Iterable[str]) -> list[
     """
     rows = [_row(record) for record in records]
     bad = [r for r in records if r.result not in ("success", "skip")]
-    passed = sum(1 for record in records if record.result == "success")
-    count = f"{passed} of {len(records)} passed in {terminal.duration(wall)}"
+    count = f"{_count(records)} in {terminal.duration(wall)}"
     shade = "red" if bad else "green"
     shown = ["", *terminal.table(rows), "", f"  {terminal.colour(count, shade)}"]
     return [*shown, *_next(bad, hints)]
+
+
+def _count(records: Sequence[Record]) -> str:
+    """Return how many units passed, and how many need not run."""
+    passed = sum(1 for record in records if record.result == "success")
+    proven = sum(1 for record in records if record.proof)
+    if proven and proven == len(records):
+        return f"all {proven} proven" if proven > 1 else "proven"
+    told = f"{passed} of {len(records) - proven} passed"
+    return f"{told}, {proven} proven" if proven else told
 
 
 def _row(record: Record) -> tuple[str, ...]:
     kind = {"success": "passed", "skip": "skipped"}.get(record.result, "failed")
     measured = [str(record.covered)] if record.covered else []
     words = [] if record.result == "success" else [WORDS[record.result]]
-    if record.reason and record.result != "success":
-        words = [f"{words[0]}: {record.reason}"]
+    if record.proof:
+        kind, words = "proven", []
+    elif record.reason and record.result != "success":
+        first = record.reason.strip().partition("\n")[0].rstrip(":")
+        words = [f"{words[0]}: {first}"]
+    time = "proven" if record.proof else terminal.duration(record.seconds)
     return (
         terminal.mark(kind),
         record.unit,
-        f"{terminal.duration(record.seconds):>11}",
-        "; ".join([*measured, *words, *record.notes]),
+        f"{time:>11}",
+        "; ".join(
+            [*record.notes, *measured]
+            if record.proof
+            else [*measured, *words, *record.notes]
+        ),
     )
 
 

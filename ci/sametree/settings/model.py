@@ -32,6 +32,8 @@ class Component(Table, frozen=True):
 
     ``sources`` are what lint and format look at, relative to ``path``. ``serve`` is
     the command that ``invoke up`` starts; ``{port}`` in it becomes a free port.
+    ``inputs`` says, by session, on which paths a result depends (see ``fingerprint``);
+    ``depends`` names components whose folders count as inputs too.
     """
 
     name: Name
@@ -40,6 +42,8 @@ class Component(Table, frozen=True):
     sources: tuple[str, ...] = (".",)
     coverage: Coverage | None = None
     serve: tuple[str, ...] = ()
+    inputs: dict[str, tuple[str, ...]] = {}
+    depends: tuple[str, ...] = ()
 
 
 class Database(Table, frozen=True):
@@ -54,12 +58,47 @@ class Database(Table, frozen=True):
     driver: Literal["psycopg", "psycopg2", "pg8000"] | None = None
 
 
+class Variable(Table, frozen=True):
+    """A variable of the environment that steps get, and nobody else sets for them.
+
+    ``default`` holds in every environment, ``defaults`` in the one it names (``local``,
+    ``ci``, or that of SAMETREE_ENVIRONMENT); without either, the variable has to be
+    set. A ``secret`` has no default, and its value is never shown. ``components``
+    says who gets it; empty means all.
+    """
+
+    type: Literal["str", "int", "bool", "url", "secret"] = "str"
+    default: str | int | bool | None = None
+    defaults: dict[str, str | int | bool] = {}
+    components: tuple[str, ...] = ()
+    help: str = ""
+
+
+class CI(Table, frozen=True):
+    """What runs in CI, on which machines, and whose records CI believes.
+
+    ``sessions`` are the sessions of the noxfile whose units are CI's jobs. ``audited``
+    names components whose units run with their declared inputs alone. ``signers`` are
+    the public keys (ed25519, base64) of those whose records prove work to CI.
+    """
+
+    sessions: tuple[str, ...] = ("lint", "tests", "check", "build")
+    runner: str = "ubuntu-24.04"
+    python: Annotated[str, Meta(pattern=r"^3\.\d+(\.\d+)?$")] = "3.11"
+    timeout_minutes: Annotated[int, Meta(ge=1, le=360)] = 20
+    audited: tuple[str, ...] = ()
+    signers: tuple[str, ...] = ()
+    proof_days: Annotated[int, Meta(ge=1)] = 30
+
+
 class Settings(Table, frozen=True):
     """The whole of ``[tool.sametree]``; every folder is relative to the project."""
 
     components: tuple[Component, ...] = ()
     database: Database | None = None
     coverage: Coverage = Coverage()
+    variables: dict[str, Variable] = {}
+    ci: CI = CI()
     main_branch: str = "main"
     locks: str = "locks"
     reports: str = "reports"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 import shutil
+import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,11 @@ NETWORK_SIGNS = (
     *("enotfound", "eai_again", "econnrefused", "etimedout", "enotcached"),
     *("econnreset", "network", "failed to fetch", "connect error", "dns"),
 )
+
+
+def home() -> Path:
+    """Return the folder of the packages that we ourselves are installed beside."""
+    return Path(sysconfig.get_path("purelib"))
 
 
 def uv() -> str:

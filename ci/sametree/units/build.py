@@ -7,20 +7,19 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from sametree import files, git, terminal
+from sametree import files, terminal
 from sametree.units.work import Work
 
 TREE_VARIABLE = "SAMETREE_TREE"
-"""Tells a build which git tree it is made from."""
+"""Tells a build from which git tree it is made: that of the component's folder."""
 LISTED = 12
 
 
 def build(work: Work) -> None:
     """Build into ``dist/COMPONENT``, which then holds this build and nothing else."""
     env = work.install("build")
-    tree = git.tree_id(work.project.root)
-    if tree:
-        env[TREE_VARIABLE] = tree
+    if work.tree:
+        env[TREE_VARIABLE] = work.tree
     dist = work.project.root / work.project.settings.dist
     dist.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=dist, prefix=f".{work.component.name}.new."))
@@ -31,19 +30,27 @@ def build(work: Work) -> None:
         files.replace_folder(made, dist / work.component.name)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    _list(work, dist / work.component.name)
-    work.notes.append(f"tree {tree[:12]}" if tree else "outside git: no tree id")
+    work.outputs |= _digests(work.project.root, dist / work.component.name)
+    _list(work)
+    work.notes.append(
+        f"tree {work.tree[:12]}" if work.tree else "outside git: no tree id"
+    )
 
 
-def _list(work: Work, folder: Path) -> None:
-    made = sorted(path for path in folder.rglob("*") if path.is_file())
+def _digests(root: Path, folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file that was made, by its path in the project."""
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _list(work: Work) -> None:
+    root, made = work.project.root, work.outputs
     rows = [
-        (
-            path.relative_to(work.project.root).as_posix(),
-            f"{path.stat().st_size:,} bytes",
-            f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}",
-        )
-        for path in made[:LISTED]
+        (path, f"{(root / path).stat().st_size:,} bytes", f"sha256 {made[path][:12]}")
+        for path in list(made)[:LISTED]
     ]
     for line in terminal.table(rows) if rows else []:
         terminal.say(line)

@@ -73,6 +73,7 @@ def _run(
     step = migrations.step(command, work.folder)
     variables = {server.VARIABLE: address.url(driver(work))}
     outcome = steps.run(step, {**env, **variables}, on_line=show)
+    work.note(outcome)
     if not outcome.passed:
         said = progress.problem or "\n".join(progress.other[-15:])
         raise UnitFailed(address.hide(said), progress.cure)

