@@ -82,7 +82,7 @@ def chosen(
     project: Project, sessions: tuple[str, ...]
 ) -> Iterator[tuple[str, str, Work]]:
     """Yield the units that are timed: name, session, and what they work with."""
-    from sametree.sessions import Pipeline
+    from sametree.pipeline import Pipeline
 
     for session in sessions:
         for component in Pipeline.components_of(project, session):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-import secrets
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from sametree.digests import digest as digest  # noqa: F401 (files.digest)
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o666) -> None:
@@ -23,7 +23,7 @@ def write_atomically(path: Path, text: str, mode: int = 0o666) -> None:
     file then stands.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    scratch = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         handle = os.open(scratch, flags, mode)
@@ -56,15 +56,6 @@ def replace_folder(new: Path, place: Path) -> None:
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def digest(*parts: str | bytes) -> str:
-    """Return the SHA-256 (hex) of ``parts``, each ended so that borders count."""
-    summed = hashlib.sha256()
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        summed.update(b"%d:" % len(raw) + raw)
-    return summed.hexdigest()
 
 
 def add_exclude_file(folder: Path) -> Path:

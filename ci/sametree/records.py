@@ -17,9 +17,9 @@ from typing import Literal
 
 import msgspec
 
-from sametree import files
+from sametree import answers, files
 
-RUN_VARIABLE = "SAMETREE_RUN_ID"
+RUN_VARIABLE = answers.RUN_VARIABLE
 """Set by the first process of a run, so that parallel sessions join the same run."""
 KEPT_RUNS = 50
 RUNS, RUNNING = "runs", "running"

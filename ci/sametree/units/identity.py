@@ -20,11 +20,23 @@ PURPOSES = {
     "tests": ("tests",),
     "migrate": ("run",),
     "build": ("build",),
+    "workflows": ("workflows",),
 }
 """Which locks a kind of session installs."""
 IN_USE = "in use"
 REWRITES = frozenset({"format"})
 """Kinds that change the sources: there is nothing to prove."""
+
+
+WHOLE = {"workflows": ("/.github", "/pyproject.toml", "/noxfile.py", "/tasks.py")}
+"""Kinds whose unit is the whole project, and what they depend on."""
+
+
+def whole(kind: str) -> Component:
+    """Return what stands for the whole project where a unit has no component."""
+    return Component(
+        name="project", path=".", language="python", inputs={kind: WHOLE[kind]}
+    )
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +72,7 @@ class Identity(msgspec.Struct, frozen=True):
 def identify(project: Project, units: Sequence[Unit]) -> list[Identity]:
     """Return what each of ``units`` depends on now; git is asked once for all."""
     try:
-        tree = trees.read(project.root, project.state)
+        tree = trees.read(project.root, files.add_exclude_file(project.state))
         why = "" if tree else "outside git"
     except trees.Unreadable as error:
         tree, why = None, f"git cannot tell the tree: {error}"
@@ -80,6 +92,23 @@ def identify(project: Project, units: Sequence[Unit]) -> list[Identity]:
         sources = _sources(unit.component, rule, parts, whole)
         found.append(Identity(parts, reason, whole, sources))
     return found
+
+
+def rest_on(project: Project, units: Iterable[Unit]) -> list[str]:
+    """Return the files on which the fingerprints of ``units`` rest, and git may not tell:
+    locks, files with variables, the state of the development database."""
+    from sametree.database import cluster, server
+
+    folder = project.settings.locks
+    found = {f"{folder}/{path.name}" for path in (project.root / folder).glob("*.txt")}
+    for unit in units:
+        found |= {".env", f"{unit.component.path}/.env"}
+        if works_on_database(project, unit):
+            data = (
+                cluster.kept_folder(project.state, server.version_of(project)) / "data"
+            )
+            found |= {str(data / "global" / "pg_control"), str(data / "postmaster.pid")}
+    return sorted(found)
 
 
 def unprovable(project: Project, unit: Unit, parts: Mapping[str, str]) -> str:

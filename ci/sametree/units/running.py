@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from sametree import files, git, machine, proofs, records, terminal
+from sametree import answers, files, git, machine, proofs, records, terminal
 from sametree.errors import SametreeError, SurroundingsError, UsageError, of_machine
 from sametree.records import Record, Result
 from sametree.settings import Project
@@ -122,9 +122,8 @@ def why(work: Work, unit: Unit, now: Identity) -> list[str]:
 
 def passed(record: Record) -> str:
     """Return when and where ``record``'s unit passed."""
-    ago = terminal.ago(time.time() - record.started - record.seconds)
-    where = "here" if record.place == "local" else f"on {record.place}"
-    return f"passed {ago} {where} (run {record.run})"
+    ago = time.time() - record.started - record.seconds
+    return answers.passed(record.place, ago, record.run)
 
 
 def _named(now: Identity) -> str:

@@ -1,0 +1,14 @@
+"""What names a content? One digest of it; imported by what has to answer at once."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+def digest(*parts: str | bytes) -> str:
+    """Return the SHA-256 (hex) of ``parts``, each ended so that borders count."""
+    summed = hashlib.sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        summed.update(b"%d:" % len(raw) + raw)
+    return summed.hexdigest()

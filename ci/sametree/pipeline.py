@@ -1,0 +1,345 @@
+"""What does each session of a noxfile do? Units, run, recorded and summed up.
+
+``sametree.sessions`` loads it; see there.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nox
+
+from sametree import answers, records, steps, terminal
+from sametree.errors import SametreeError, UsageError, of_machine
+from sametree.settings import Component, Project
+from sametree.settings import load as load_settings
+from sametree.units import identity
+from sametree.units.identity import Identity, Unit
+
+NEEDS = {
+    "lint": {"black", "flake8", "prettier", "eslint", "tsc"},
+    "format": {"black", "prettier", "eslint"},
+    "tests": {"pytest", "jest"},
+    "build": {"build"},
+}
+"""A component has a session when it has one of these tools."""
+
+
+def load(root: str) -> Pipeline:
+    """Return the pipeline of the project in folder ``root``."""
+    began = time.monotonic()
+    with _explained_at_load():
+        project = load_settings(Path(root))
+    return Pipeline(project, began)
+
+
+class Pipeline:
+    """The sessions of a project. What it runs is recorded, and summed up at the end."""
+
+    def __init__(self, project: Project, began: float) -> None:
+        self.project = project
+        self._began = began
+        self._kinds: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {}
+        self._current: tuple[str, tuple[str, ...]] = ("", ())
+        self._plain: set[str] = set()
+        self._known: dict[str, tuple[Unit, Identity]] = {}
+        self.run_id, first = records.run_id()
+        # Nox has no hook for the end of a run. Its child processes (``-j``) have the
+        # run's id from us and leave the summary to the first.
+        if first:
+            atexit.register(self._sum_up)
+        steps.stop_on_sigterm()
+
+    @staticmethod
+    def components_of(project: Project, kind: str) -> list[Component]:
+        """Return the components of ``project`` that have something to do in ``kind``."""
+        from sametree import toolchains
+
+        if kind == "migrate":
+            return [c for c in project.components if project.has_database(c)]
+        return [
+            component
+            for component in project.components
+            if NEEDS[kind]
+            & toolchains.of(component.language or "python").tools(
+                project.folder(component)
+            )
+        ]
+
+    def each(
+        self, kind: str, *args: str, only: str | None = None
+    ) -> Callable[[Callable[..., None]], Callable[..., None]]:
+        """Make a session function one of ``kind``, for each component that has such work.
+
+        ``args`` are arguments of every unit, before those that follow ``--``; ``only``
+        names the one component that the session is for.
+        """
+        with _explained_at_load():
+            chosen = self.components_of(self.project, kind)
+            if only is not None:
+                chosen = [self.project.component(only)]
+        names = [component.name for component in chosen]
+
+        def decorate(function: Callable[..., None]) -> Callable[..., None]:
+            @functools.wraps(function)
+            def of_kind(session: nox.Session, component: str) -> None:
+                self._current = (kind, args)
+                function(session, component)
+
+            self._kinds[function.__name__] = (kind, args, tuple(names))
+            if function.__code__.co_names[1:] == ("run",):
+                self._plain.add(function.__name__)  # it does nothing but run the unit
+            parameters = [nox.param(name, id=name) for name in names]
+            decorated: Callable[..., None] = nox.parametrize("component", parameters)(
+                of_kind
+            )
+            return decorated
+
+        return decorate
+
+    def whole(
+        self, kind: str, *args: str
+    ) -> Callable[[Callable[[nox.Session], None]], Callable[[nox.Session], None]]:
+        """Make a session function one of ``kind``, whose one unit is the whole project."""
+
+        def decorate(
+            function: Callable[[nox.Session], None],
+        ) -> Callable[[nox.Session], None]:
+            @functools.wraps(function)
+            def of_kind(session: nox.Session) -> None:
+                self._current = (kind, args)
+                function(session)
+
+            self._kinds[function.__name__] = (kind, args, ())
+            return of_kind
+
+        return decorate
+
+    def units(self, session: str, posargs: Sequence[str] = ()) -> list[Unit]:
+        """Return the units of a session made by :meth:`each`.
+
+        Raises UsageError when there is no such session.
+        """
+        if session not in self._kinds:
+            known = ", ".join(self._kinds) or "none"
+            raise UsageError(
+                f"there is no session {session!r} with units; there is {known}",
+                "give it @pipeline.each(...) in noxfile.py, or correct the name",
+            )
+        kind, args, names = self._kinds[session]
+        given = (*args, *posargs)
+        if not names and kind in identity.WHOLE:
+            whole = identity.whole(kind)
+            return [Unit(name=session, kind=kind, component=whole, args=given)]
+        return [
+            Unit(
+                name=f"{session}({name})",
+                kind=kind,
+                component=self.project.component(name),
+                args=given,
+            )
+            for name in names
+        ]
+
+    def run(self, session: nox.Session, component: str | None = None) -> None:
+        """Run the unit of this session for ``component``, unless it is proven.
+
+        Without a component it is the unit of the whole project (see :meth:`whole`).
+
+        The unit is recorded under the session's name. Raises what ``session.error``
+        raises when the unit fails; the message says why.
+        """
+        location = getattr(session.virtualenv, "location", None)
+        if location is None:
+            session.error(
+                f"{session.name} needs an environment of its own: it is made to hold"
+                " what the lock names and nothing else\n  -> do not give it"
+                " venv_backend='none', nor --no-venv"
+            )
+        from sametree.units import Work, running
+
+        (kind, args), self._current = self._current, ("", ())
+        with _explained(session):
+            if component is not None:
+                chosen = self.project.component(component)
+            elif kind in identity.WHOLE:
+                chosen = identity.whole(kind)
+            if not kind or component is None and kind not in identity.WHOLE:
+                raise UsageError(
+                    f"{session.name} does not say what its units are",
+                    "give it @pipeline.each(...) in noxfile.py",
+                )
+            wish, posargs = running.wishes(session.posargs)
+            unit = Unit(
+                name=session.name,
+                kind=kind,
+                component=chosen,
+                args=(*args, *posargs),
+                python=str(session.python or ""),
+            )
+            work = Work(
+                self.project,
+                unit.component,
+                session.name.partition("(")[0],
+                venv=Path(location),
+                args=unit.args,
+                title=unit.name,
+                run_id=self.run_id,
+            )
+            known = self._known_of(unit, posargs)
+            if running.run(work, unit, _function(kind), wish, known):
+                self._known.clear()  # what ran may have changed what we know
+
+    def plan(self, session: nox.Session) -> None:
+        """Print which units CI has to run for this tree, and why; in CI, write the matrix."""
+        from sametree.units import plan
+
+        with _explained(session):
+            units = [
+                u
+                for name in self.project.settings.ci.sessions
+                for u in self.units(name)
+            ]
+            plan.run(self.project, units)
+
+    def lock(self, session: nox.Session) -> None:
+        """Make the locks anew; after ``--``: ``--upgrade [NAME ...]``."""
+        from sametree.units.lock import lock
+
+        with _explained(session):
+            lock(self.project, session.posargs)
+
+    def _known_of(self, unit: Unit, posargs: Sequence[str]) -> Identity:
+        """Return what ``unit`` depends on. git is asked once, for all units at once, as
+        long as none has run."""
+        seen = self._known.get(unit.name)
+        if seen is None or seen[0] != unit:
+            others = [u for name in self._kinds for u in self.units(name, posargs)]
+            asked = [*(other for other in others if other.name != unit.name), unit]
+            found = identity.identify(self.project, asked)
+            self._known = {u.name: (u, i) for u, i in zip(asked, found, strict=True)}
+        return self._known[unit.name][1]
+
+    def _sum_up(self) -> None:
+        from sametree.insight import summary
+
+        found = records.read(self.project.state, self.run_id)
+        if not found:
+            return
+        wall = time.monotonic() - self._began
+        for line in summary.lines(found, wall, self._hints(found)):
+            terminal.say(line)
+        if all(record.proves or record.proof for record in found):
+            self._keep_answer()
+
+    def _keep_answer(self) -> None:
+        """Keep that all units of this command are proven, if a fresh look says so."""
+        from sametree.units import running
+
+        args = sys.argv[1:]
+        asked = self._asked(args)
+        seen = identity.identify(self.project, asked) if asked else []
+        root, state = self.project.root, self.project.state
+        rows, files = [], identity.rest_on(self.project, asked)
+        for unit, now in zip(asked, seen, strict=True):
+            proof = running.proven(state, root, unit, now)
+            if proof is None:
+                return
+            ended = proof.started + proof.seconds
+            covered = str(proof.covered or "")
+            rows.append((unit.name, proof.place, ended, proof.run, covered))
+            files += proof.outputs
+        if rows:
+            files += answers.installed_in()
+            answer = answers.Answer(root, args)
+            answer.keep(rows, files, self.project.settings.variables)
+
+    def _asked(self, args: Sequence[str]) -> list[Unit]:
+        """Return the units that ``nox ARGS`` stands for; none where it asks for more."""
+        named, posargs = named_sessions(args)
+        if named is None:
+            return []
+        found: list[Unit] = []
+        for name in named or list(nox.options.sessions or ()):
+            session = name.partition("(")[0]
+            if session not in self._plain:
+                return []
+            units = self.units(session, posargs)
+            found += [unit for unit in units if name in (session, unit.name)]
+        return found
+
+    def _hints(self, found: Any) -> list[str]:
+        """Return what one may type after a run in which all passed."""
+        if {record.unit.partition("(")[0] for record in found} >= {"tests", "build"}:
+            if any(component.serve for component in self.project.components):
+                return ["invoke up     starts the application, with hot reload"]
+        return []
+
+
+def _function(kind: str) -> Callable[[Any], None]:
+    """Return the function of a unit; the import waits until it is needed."""
+    from sametree.units import build, lint, migrate, tests
+
+    units: dict[str, Callable[[Any], None]] = {
+        "lint": lint.lint,
+        "format": lint.format,
+        "tests": tests.tests,
+        "migrate": migrate.migrate,
+        "build": build.build,
+    }
+    return units[kind]
+
+
+@contextmanager
+def _explained_at_load() -> Iterator[None]:
+    """End Nox with a message when the noxfile cannot be loaded."""
+    try:
+        yield
+    except SametreeError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+@contextmanager
+def _explained(session: nox.Session) -> Iterator[None]:
+    """Turn a problem into the session's error: its message, without a traceback."""
+    try:
+        yield
+    except SametreeError as error:
+        session.error(str(error))
+    except OSError as error:
+        session.error(str(of_machine(error)))
+
+
+def named_sessions(args: Sequence[str]) -> tuple[list[str] | None, list[str]]:
+    """Return the sessions that Nox's ``args`` name, and the arguments for them.
+
+    None in the place of the names: there are options that we do not know.
+
+    >>> named_sessions(["-s", "lint", "tests", "-j", "2", "--", "-x"])
+    (['lint', 'tests'], ['-x'])
+    >>> named_sessions(["--list"])
+    (None, [])
+    """
+    border = args.index("--") if "--" in args else len(args)
+    named: list[str] = []
+    last = ""
+    for arg in args[:border]:
+        if arg.startswith("-"):
+            last = arg
+            if last not in ("-s", "--session", "--sessions", "-j", "--parallel"):
+                return None, []
+        elif last in ("-j", "--parallel"):
+            last = ""
+        elif last:
+            named.append(arg)
+        else:
+            return None, []
+    return named, list(args[border + 1 :])
