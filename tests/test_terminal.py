@@ -1,11 +1,14 @@
 """Lines for a terminal, for a log and for GitHub."""
 
 import io
+import subprocess
 import sys
 
 import pytest
+from conftest import environment
 
-from sametree import terminal
+from sametree import masking, terminal
+from sametree.masking import Mask
 
 
 class Screen(io.TextIOWrapper):
@@ -181,3 +184,67 @@ def test_an_annotation_is_one_line_whatever_it_says(screen):
         "::error file=a%2Cb.py,title=50%25%3A all%0Aof it"
         "::100 %25 a: b, c%0D%0Anext\n"
     )
+
+
+# Secrets
+
+
+@pytest.fixture
+def secret(monkeypatch):
+    """Hide one text, for the length of a test."""
+    monkeypatch.setattr(masking, "_mask", Mask(["hunter22"]))
+    return "hunter22"
+
+
+def test_no_line_shows_a_secret(screen, secret):
+    made = screen()
+    terminal.say(f"the password is {secret}")
+    assert made.shown == "the password is ***\n"
+
+
+def test_no_annotation_shows_a_secret(screen, secret):
+    made = screen()
+    terminal.annotate(f"{secret}.py", 3, f"title {secret}", f"text\n{secret}")
+    assert made.shown == "::error file=***.py,line=3,title=title ***::text%0A***\n"
+
+
+KEEPING = """
+import os, subprocess, sys
+from sametree import masking, terminal
+from sametree.masking import Mask
+
+terminal.keep_secret(["hunter22", "50% of\\nall: lines"])
+terminal.keep_secret(["hunter22"])
+terminal.say("hunter22")
+terminal.keep_secret(["later one"])
+terminal.say("later one")
+if len(sys.argv) < 2:
+    subprocess.run([sys.executable, __file__, "inner"], check=True)
+"""
+
+
+@pytest.fixture
+def keep(tmp_path):
+    """Return a function that runs a program which keeps secrets, and one inside it."""
+
+    def run(**env):
+        file = tmp_path / "keeping.py"
+        file.write_text(KEEPING)
+        argv = [sys.executable, str(file)]
+        both = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.run(argv, env=environment(env), text=True, check=True, **both)
+
+    return run
+
+
+def test_github_is_told_once_by_all_processes_what_to_hide(keep):
+    done = keep(GITHUB_ACTIONS="true")
+    told = ["50%25 of", "all: lines", "hunter22"]
+    assert done.stderr.splitlines() == [f"::add-mask::{line}" for line in told]
+    assert done.stdout == "***\n" * 4
+
+
+def test_nobody_else_is_told_what_is_secret(keep):
+    done = keep()
+    assert done.stderr == ""
+    assert done.stdout == "***\n" * 4

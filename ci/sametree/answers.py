@@ -54,6 +54,8 @@ class Answer:
                 return False
             if kept["variables"] != told_variables(kept["variables"]):
                 return False
+            if kept["secrets"] != set_variables(kept["secrets"]):
+                return False
             rows = [tuple(row) for row in kept["units"]]
         except (OSError, ValueError, KeyError, TypeError, trees.Unreadable):
             return False
@@ -66,11 +68,13 @@ class Answer:
         units: Iterable[tuple[str, str, float, str, str]],
         files: Iterable[str],
         variables: Iterable[str],
+        secrets: Iterable[str] = (),
     ) -> None:
         """Keep the verdicts of proven ``units`` (name, place, time of the end, run, coverage).
 
         They hold while ``files`` (relative to the project) and the declared
-        ``variables`` stay as they are, and git finds the same tree.
+        ``variables`` stay as they are, those that are ``secrets`` are set or not, and
+        git finds the same tree.
         """
         if not self._may_ask():
             return
@@ -78,6 +82,7 @@ class Answer:
             "units": list(units),
             "watched": watched(self.root, files),
             "variables": told_variables(variables),
+            "secrets": set_variables(secrets),
         }
         try:
             os.makedirs(self._folder, exist_ok=True)
@@ -158,6 +163,11 @@ def watched(root: str | Path, paths: Iterable[str]) -> dict[str, list[int] | Non
 def told_variables(names: Iterable[str]) -> dict[str, str]:
     """Return a digest of each variable's value; no value is ever kept."""
     return {name: digest(os.environ.get(name, "")) for name in names}
+
+
+def set_variables(names: Iterable[str]) -> dict[str, bool]:
+    """Return whether each variable is set: even a digest may betray a secret."""
+    return {name: bool(os.environ.get(name)) for name in names}
 
 
 def installed_in() -> list[str]:

@@ -6,9 +6,12 @@ import hashlib
 
 
 def digest(*parts: str | bytes) -> str:
-    """Return the SHA-256 (hex) of ``parts``, each ended so that borders count."""
+    """Return the SHA-256 (hex) of ``parts``, each ended so that borders count.
+
+    Text may be a name of a file as ``os.fsdecode`` gives it, with bytes of any kind.
+    """
     summed = hashlib.sha256()
     for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
+        raw = part.encode(errors="surrogateescape") if isinstance(part, str) else part
         summed.update(b"%d:" % len(raw) + raw)
     return summed.hexdigest()

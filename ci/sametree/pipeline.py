@@ -16,7 +16,7 @@ from typing import Any
 
 import nox
 
-from sametree import answers, records, steps, terminal
+from sametree import answers, masking, records, steps, surroundings, terminal
 from sametree.errors import SametreeError, UsageError, of_machine
 from sametree.settings import Component, Project
 from sametree.settings import load as load_settings
@@ -30,6 +30,9 @@ NEEDS = {
     "build": {"build"},
 }
 """A component has a session when it has one of these tools."""
+_NAMING = ("-s", "--session", "--sessions")
+_VALUED = ("-j", "--parallel", "--envdir")
+"""Options of Nox that name sessions, and such with a value that do not change which."""
 
 
 def load(root: str) -> Pipeline:
@@ -56,6 +59,19 @@ class Pipeline:
         if first:
             atexit.register(self._sum_up)
         steps.stop_on_sigterm()
+        if terminal.on_github():
+            self._hide()  # GitHub is told before anything else is printed
+
+    @functools.cached_property
+    def declared(self) -> surroundings.Declared:
+        """What the declared variables are; what is secret of them is hidden from now on."""
+        found = surroundings.look(self.project)
+        terminal.keep_secret(found.hidden)
+        return found
+
+    def _hide(self) -> None:
+        with _explained_at_load():
+            terminal.keep_secret(self.declared.hidden)
 
     @staticmethod
     def components_of(project: Project, kind: str) -> list[Component]:
@@ -176,6 +192,8 @@ class Pipeline:
                     f"{session.name} does not say what its units are",
                     "give it @pipeline.each(...) in noxfile.py",
                 )
+            asked = {unit.component.name for unit in self._asked(sys.argv[1:])}
+            self.declared.require(asked | {chosen.name})
             wish, posargs = running.wishes(session.posargs)
             unit = Unit(
                 name=session.name,
@@ -192,6 +210,7 @@ class Pipeline:
                 args=unit.args,
                 title=unit.name,
                 run_id=self.run_id,
+                declared=self.declared,
             )
             known = self._known_of(unit, posargs)
             if running.run(work, unit, _function(kind), wish, known):
@@ -236,6 +255,8 @@ class Pipeline:
         wall = time.monotonic() - self._began
         for line in summary.lines(found, wall, self._hints(found)):
             terminal.say(line)
+        for line in surroundings.news(self.project, self.declared):
+            terminal.say(f"  {terminal.colour('note:', 'yellow')} {line}")
         if all(record.proves or record.proof for record in found):
             self._keep_answer()
 
@@ -259,7 +280,9 @@ class Pipeline:
         if rows:
             files += answers.installed_in()
             answer = answers.Answer(root, args)
-            answer.keep(rows, files, self.project.settings.variables)
+            declared = self.project.settings.variables
+            secret = [name for name, each in declared.items() if each.type == "secret"]
+            answer.keep(rows, files, declared.keys() - secret, secret)
 
     def _asked(self, args: Sequence[str]) -> list[Unit]:
         """Return the units that ``nox ARGS`` stands for; none where it asks for more."""
@@ -313,9 +336,9 @@ def _explained(session: nox.Session) -> Iterator[None]:
     try:
         yield
     except SametreeError as error:
-        session.error(str(error))
+        session.error(masking.hide(str(error)))
     except OSError as error:
-        session.error(str(of_machine(error)))
+        session.error(masking.hide(str(of_machine(error))))
 
 
 def named_sessions(args: Sequence[str]) -> tuple[list[str] | None, list[str]]:
@@ -334,9 +357,9 @@ def named_sessions(args: Sequence[str]) -> tuple[list[str] | None, list[str]]:
     for arg in args[:border]:
         if arg.startswith("-"):
             last = arg
-            if last not in ("-s", "--session", "--sessions", "-j", "--parallel"):
+            if last not in (*_NAMING, *_VALUED):
                 return None, []
-        elif last in ("-j", "--parallel"):
+        elif last in _VALUED:
             last = ""
         elif last:
             named.append(arg)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sametree import files, records
+from sametree.fingerprint import digest
 from sametree.records import Record
 
 FOLDER = "proofs"
@@ -23,8 +24,8 @@ def find(state: Path, unit: str, fingerprint: str) -> Record | None:
     if found is None or not found.proves or found.result != "success":
         return None
     # The name of a file says nothing about what is in it.
-    same = (found.unit, found.fingerprint) == (unit, fingerprint)
-    return found if same else None
+    told = (found.unit, found.fingerprint, digest(found.parts))
+    return found if told == (unit, fingerprint, fingerprint) else None
 
 
 def keep(state: Path, record: Record) -> None:

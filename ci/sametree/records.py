@@ -6,24 +6,34 @@ Field names follow the OpenTelemetry conventions for CI/CD
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from sametree import answers, files
+from sametree import answers, files, masking
 
 RUN_VARIABLE = answers.RUN_VARIABLE
 """Set by the first process of a run, so that parallel sessions join the same run."""
 KEPT_RUNS = 50
+OUTSIDE_MOST = 100
+"""How many ignored files a record names."""
 RUNS, RUNNING = "runs", "running"
 """Folders in the state folder: what happened, and a mark for each unit that runs."""
+UNFINISHED = 3600
+"""Seconds after which a mark that is still being made was left by a kill."""
+NAMES = frozenset(
+    {"cicd.pipeline.run.id", "cicd.pipeline.task.name", "cicd.pipeline.task.run.result"}
+    | {"vcs.ref.head.revision", "tree", "fingerprint", "outputs", "proof", "place"}
+)
+"""Keys whose values are no free text: a secret that is a common word stays in them."""
 SCHEMA = 1
 """Version of the form of a record; one of a newer version is left alone."""
 
@@ -142,7 +152,8 @@ def load(path: Path) -> Record | None:
 
 def encode(record: Record) -> str:
     """Return the text of a record's file."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n"
+    told = masking.hide_in(msgspec.to_builtins(record), NAMES)
+    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n"
 
 
 def file_name(unit: str) -> str:
@@ -173,8 +184,10 @@ def running(state: Path, record: Record) -> Iterator[None]:
     made = folder / f".{mark.name}.{secrets.token_hex(4)}"
     folder.mkdir(exist_ok=True)
     descriptor = files.lock(made)
+    text = encode(record).encode()
     try:
-        os.write(descriptor, encode(record).encode())
+        if os.write(descriptor, text) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(mark))
         os.replace(made, mark)  # what has this name is locked from the beginning
         yield
     finally:
@@ -186,30 +199,59 @@ def running(state: Path, record: Record) -> Iterator[None]:
 def complete(state: Path) -> list[Record]:
     """Record as cancelled what was killed while it ran; return these records."""
     found = []
-    for mark in (state / RUNNING).glob("[!.]*.json"):
+    for mark in (state / RUNNING).glob("*.json*"):
+        if mark.name.startswith("."):
+            _remove_unfinished(mark)
+            continue
         descriptor = files.try_lock(mark) if mark.exists() else None
         if descriptor is None:
             continue
         try:
-            begun = load(mark)
-            if (
-                begun
-                and not (
-                    state / RUNS / begun.run / f"{file_name(begun.unit)}.json"
-                ).exists()
-            ):
-                ended = min(time.time(), max(begun.started, mark.stat().st_mtime))
-                killed = msgspec.structs.replace(
-                    begun,
-                    result="cancellation",
-                    reason="it was killed, or the machine stopped",
-                    seconds=max(0.0, ended - begun.started),
-                )
+            # Between our look and our lock another may have taken its place.
+            same = os.path.samestat(os.fstat(descriptor), mark.stat())
+            if not same or _is_newer(mark):
+                continue
+            killed = _killed(state, mark)
+            if killed:
                 write(state, killed)
                 found.append(killed)
             mark.unlink(missing_ok=True)
         except OSError:
-            continue  # another run completes it just now
+            continue  # another run completes it just now, or the disk is full
         finally:
             os.close(descriptor)
     return found
+
+
+def _killed(state: Path, mark: Path) -> Record | None:
+    """Return the record of the unit that left ``mark``; None when it has its own."""
+    begun = load(mark)
+    if begun is None:
+        return None
+    own = state / RUNS / begun.run / f"{file_name(begun.unit)}.json"
+    if own.exists():
+        return None
+    ended = min(time.time(), mark.stat().st_mtime)
+    return msgspec.structs.replace(
+        begun,
+        result="cancellation",
+        proves=False,
+        reason="it was killed, or the machine stopped",
+        seconds=max(0.0, ended - begun.started),
+    )
+
+
+def _is_newer(path: Path) -> bool:
+    """Return whether a record is of a newer version than ours."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+        return int(bytes(found.get("schema", b"0"))) > SCHEMA
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+
+
+def _remove_unfinished(made: Path) -> None:
+    """Remove what a kill left of a mark that was just being made."""
+    with suppress(OSError):
+        if made.stat().st_mtime < time.time() - UNFINISHED:
+            made.unlink()

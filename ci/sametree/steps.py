@@ -13,12 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
+from sametree import masking, relay
 from sametree.errors import SurroundingsError
 
 GRACE = (1.0, 0.5)
@@ -92,14 +93,15 @@ def run(
             on_line(line.rstrip("\n"))
 
     process: subprocess.Popen[bytes] | None = None
-    try:
-        with _signals_wait():
-            process = _start(step, env, live=live)
-        code = _finish(process, take)
-    except BaseException:
-        if process is not None:
-            _stop([process])
-        raise
+    with relay.relayed(LEFT_BEHIND, DRAIN) if live else nullcontext(None) as ends:
+        try:
+            with _signals_wait():
+                process = _start(step, env, ends)
+            code = _finish(process, take)
+        except BaseException:
+            if process is not None:
+                _stop([process])
+            raise
     return Outcome(step, code, time.monotonic() - started, "".join(lines))
 
 
@@ -117,7 +119,7 @@ def run_together(
     def one(step: Step) -> Outcome:
         started = time.monotonic()
         lines: list[str] = []
-        process = _start(step, env, live=False)
+        process = _start(step, env)
         running.append(process)
         if stopping.is_set():
             _stop([process])
@@ -148,8 +150,10 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 
 def _start(
-    step: Step, env: Mapping[str, str], *, live: bool
+    step: Step, env: Mapping[str, str], ends: relay.Ends | None = None
 ) -> subprocess.Popen[bytes]:
+    """Start a step, a live one with the ``ends`` that it writes to."""
+    live = ends is not None
     # A step that may use the terminal stays in the foreground group, where Ctrl-C
     # reaches it; any other gets a group of its own, which can be stopped as a whole.
     interactive = live and sys.stdin is not None and sys.stdin.isatty()
@@ -161,8 +165,8 @@ def _start(
             cwd=step.cwd,
             env={**env, **step.env},
             stdin=None if interactive else subprocess.DEVNULL,
-            stdout=None if live else subprocess.PIPE,
-            stderr=None if live else subprocess.STDOUT,
+            stdout=ends.stdout if ends else subprocess.PIPE,
+            stderr=ends.stderr if ends else subprocess.STDOUT,
             bufsize=0,
             process_group=None if interactive else 0,
         )
@@ -176,7 +180,8 @@ def _start(
 
 
 def _finish(process: subprocess.Popen[bytes], take: Callable[[str], None]) -> int:
-    """Hand each line to ``take`` until the process has ended; return its exit code.
+    """Hand each line to ``take``, without secrets, until the process has ended; return
+    its exit code.
 
     The end of the process counts, not that of its output: what it left behind may
     hold that open, and is killed.
@@ -185,7 +190,7 @@ def _finish(process: subprocess.Popen[bytes], take: Callable[[str], None]) -> in
         if process.stdout is not None:
             with process.stdout as output:
                 for line in _until_end(process, output.fileno()):
-                    take(line)
+                    take(masking.hide(line))
         return process.wait()
     except BaseException:
         _stop([process])

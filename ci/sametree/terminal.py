@@ -6,12 +6,16 @@ import os
 import sys
 from collections.abc import Iterable
 
+from sametree import masking
+
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "grey": "90", "bold": "1"}
 MARKS = {"passed": ("✓", "ok", "green"), "failed": ("✗", "FAILED", "red")}
 MARKS |= {"proven": ("=", "=", "green")}
 MARKS |= {"skipped": ("-", "-", "yellow"), "running": ("·", "..", "grey")}
 ANNOTATIONS = 10
 """GitHub shows this many errors a step; more would only be lost."""
+MASKED = "SAMETREE_MASKED"
+"""Set by the process that told GitHub what to hide."""
 
 
 def colour(text: str, name: str) -> str:
@@ -36,9 +40,11 @@ def mark(kind: str) -> str:
 
 
 def say(text: str = "") -> None:
-    """Print a line at once, escaping what the output's encoding does not know."""
+    """Print a line at once, without secrets, escaping what the output's encoding does
+    not know."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    shown = masking.hide(text).encode(encoding, "backslashreplace")
+    print(shown.decode(encoding), flush=True)
 
 
 def duration(seconds: float) -> str:
@@ -87,11 +93,27 @@ def on_github() -> bool:
 
 def annotate(file: str, line: int | None, title: str, text: str) -> None:
     """Print a GitHub annotation (docs: workflow commands, ``::error``)."""
+    file, title, text = (masking.hide(part) for part in (file, title, text))
     place = f"file={_property(file)}" if file else ""
     if file and line:
         place += f",line={line}"
     comma = "," if place else ""
     print(f"::error {place}{comma}title={_property(title)}::{_data(text)}", flush=True)
+
+
+def keep_secret(secrets: Iterable[str]) -> None:
+    """Hide ``secrets`` from now on in all that this process shows, and on GitHub in the
+    whole log (docs: workflow commands, ``::add-mask``; its runner reads both outputs).
+
+    GitHub is told by the first call in a tree of processes, and by no other: later its
+    commands may be stopped, and what should be hidden would be printed.
+    """
+    new = masking.register(secrets)
+    if not on_github() or MASKED in os.environ:
+        return
+    os.environ[MASKED] = "told"
+    for line in new:
+        print(f"::add-mask::{_data(line)}", file=sys.stderr, flush=True)
 
 
 def _width(text: str) -> int:

@@ -2,7 +2,7 @@
 
 The tree is written by git itself, with an index and an object store of our own, so the
 repository's stay untouched. What no git tree holds (work inside a submodule, files
-that git was told not to look at) is found and told beside it.
+that git was told not to look at, where links lead) is found and told beside it.
 
 Imports as little as it can: a proven tree is answered for in milliseconds.
 """
@@ -11,24 +11,30 @@ from __future__ import annotations
 
 import os
 
-from sametree import git
-from sametree.digests import digest
+from sametree import beside, git
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 OBJECTS = "objects"
 """Folder in the state folder with the objects of trees that were never committed; so
 it can be told later which files have changed since."""
 KEPT_DAYS = 30
-_PLAIN = b"\0H "
-"""How `git ls-files -z -v` begins the line of a file that git looks at, and ends the
-one before."""
 _LINK, _INNER = b"\0\0\xa0\0", b"\0\0\xe0\0"
 """How an index has the modes 120000 and 160000, of a symbolic link and of a repository
 inside this one (gitformat-index)."""
+_FOLDER = "040000 "
+_OURS = (
+    # A split index would write its shared half beside the repository's own.
+    *("-c", "core.splitIndex=false"),
+    # A hook would be told of an index that is not the repository's.
+    *("-c", "core.hooksPath=/dev/null"),
+    # Said to people who may still change line ends; here they are as they are.
+    *("-c", "core.safecrlf=false", "-c", "advice.addEmbeddedRepo=false"),
+)
+"""Settings for the calls that write our own index."""
 
 
 class Unreadable(Exception):
@@ -40,8 +46,9 @@ class Tree:
 
     ``beside`` is what the tree does not tell, by path: the tree of a submodule's own
     working copy, the content of a file that git was told to take for unchanged, or
-    ``absent`` for one that a sparse checkout leaves out. ``links`` are the symbolic
-    links and where they lead.
+    ``absent`` for one that a sparse checkout leaves out, and what a link to outside the
+    project leads to. ``links`` has, for each symbolic link, the paths in the project
+    that it leads to: further links, and at last where it ends.
     """
 
     def __init__(
@@ -50,7 +57,7 @@ class Tree:
         id: str,
         env: Mapping[str, str],
         beside: Mapping[str, str],
-        links: Mapping[str, str],
+        links: Mapping[str, Sequence[str]],
     ) -> None:
         self.root = root
         self.id = id
@@ -61,22 +68,51 @@ class Tree:
     def entries(self, folders: Iterable[str]) -> dict[str, dict[str, str]]:
         """Return, for each of ``folders`` ("" is the root), its entries.
 
-        An entry is ``NAME -> "MODE ID"``; a folder that does not exist has none.
+        An entry is ``NAME -> "MODE ID"``; a folder that does not exist has none. Raises
+        Unreadable when git does not find its own objects again.
         """
+        wanted = list(folders)
+        found: dict[str, dict[str, str] | None] = dict.fromkeys(wanted)
+        plain = [name for name in wanted if "\n" not in name and not _leaves(name)]
+        found |= self._listed(plain)
+        for name in wanted:
+            if "\n" in name:  # cannot be asked for line by line
+                found[name] = self._one(name)
+        for name, listing in found.items():
+            above, _, own = name.rpartition("/")
+            listed = (found.get(above) or {}).get(own, "")
+            if listing is None and (not name or listed.startswith(_FOLDER)):
+                raise self._damaged(f"there is no tree {listed.partition(' ')[2]}")
+        return {name: listing or {} for name, listing in found.items()}
+
+    def _listed(self, folders: Sequence[str]) -> dict[str, dict[str, str] | None]:
         import subprocess
 
-        wanted = list(folders)
+        asked = "".join(f"{self.id}:{folder}\n" for folder in folders)
         done = subprocess.run(
             ["git", "-C", str(self.root), "cat-file", "--batch"],
             env=git.environment(self.env),
-            input="".join(f"{self.id}:{folder}\n" for folder in wanted).encode(
-                errors="surrogateescape"
-            ),
+            input=asked.encode(errors="surrogateescape"),
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             check=False,
         )
-        return dict(zip(wanted, _listings(done.stdout), strict=True))
+        if done.returncode:
+            raise self._damaged(done.stderr.decode(errors="replace"))
+        return dict(zip(folders, _listings(done.stdout), strict=True))
+
+    def _one(self, folder: str) -> dict[str, str] | None:
+        asked = ("cat-file", "tree", f"{self.id}:{folder}")
+        code, body, _ = git.Call(self.root, *asked, env=self.env).result()
+        return None if code else dict(_tree_entries(body, len(self.id) // 2))
+
+    def _damaged(self, said: str) -> Unreadable:
+        """Return the error for objects that git cannot read; ours are removed, so that
+        the next question makes them anew (a power cut leaves empty ones)."""
+        import shutil
+
+        shutil.rmtree(self.env["GIT_OBJECT_DIRECTORY"], ignore_errors=True)
+        return Unreadable(_first(said))
 
 
 def read(root: str | Path, state: str | Path | None = None) -> Tree | None:
@@ -88,11 +124,14 @@ def read(root: str | Path, state: str | Path | None = None) -> Tree | None:
     Raises Unreadable when git cannot write the tree (a full disk, a file that may not
     be read, an empty repository inside this one).
     """
-    places = _places(root)
     try:
-        return _written(root, state, *places) if places else None
+        tree, links = _found(root, state) or (None, {})
     except git.Missing:
         return None
+    if tree and links:
+        inside, outside = beside.led(str(root), links)
+        return Tree(root, tree.id, tree.env, {**tree.beside, **outside}, inside)
+    return tree
 
 
 def tree_id(root: Path) -> str | None:
@@ -111,7 +150,8 @@ def prune(state: Path, days: float = KEPT_DAYS) -> None:
     from contextlib import suppress
 
     now = time.time()
-    for path in (state / OBJECTS).glob("??/*"):
+    objects = state / OBJECTS
+    for path in (*objects.glob("??/*"), *objects.glob("pack/*")):
         with suppress(OSError):
             if path.stat().st_mtime < now - days * 86400:
                 path.unlink()
@@ -121,10 +161,18 @@ def prune(state: Path, days: float = KEPT_DAYS) -> None:
                 shutil.rmtree(left)
 
 
+def _found(
+    root: str | Path, state: str | Path | None = None
+) -> tuple[Tree, dict[str, str]] | None:
+    """Return the tree of ``root``, and its links with what is written in them."""
+    places = _places(root)
+    return _written(root, state, *places) if places else None
+
+
 def _written(
     root: str | Path, state: str | Path | None, index: str, objects: str, prefix: str
-) -> Tree:
-    """Have git write the tree of ``root``; return it."""
+) -> tuple[Tree, dict[str, str]]:
+    """Have git write the tree of ``root``; return it, and the links."""
     with _Scratch(state) as scratch:
         own_index = os.path.join(scratch, "index")
         raw = _copied(index, own_index)
@@ -134,24 +182,63 @@ def _written(
         env = {
             "GIT_OBJECT_DIRECTORY": store,
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"',
+            # With `git replace` one tree would be taken for another.
+            "GIT_NO_REPLACE_OBJECTS": "1",
         }
         own = {**env, "GIT_INDEX_FILE": own_index}
-        # A split index would write its shared half beside the repository's own.
-        whole = ("-c", "core.splitIndex=false", "-c", "advice.addEmbeddedRepo=false")
-        flags = git.Call(root, "ls-files", "-z", "-v", ":/") if raw else None
+        flags = git.Call(root, "ls-files", "-z", "-v") if raw else None
         try:
-            _git(root, *whole, "add", "--all", ":/", env=own)
-            written = _git(root, *whole, "write-tree", f"--prefix={prefix}", env=own)
+            _add(root, index, own)
+            written = _git(root, *_OURS, "write-tree", f"--prefix={prefix}", env=own)
         finally:
-            hidden = _hidden(flags.result()[1]) if flags else []
-        beside = dict(_contents(root, prefix, hidden))
-        links: dict[str, str] = {}
+            told = flags.result() if flags else (0, b"", "")
+        hidden = beside.hidden(_output(*told))
+        links = beside.targets(str(root), [path for _, path in hidden])
+        found = dict(beside.contents(str(root), hidden))
         raw = _read(own_index)
         if _LINK in raw or _INNER in raw:
-            listed = _git(root, "ls-files", "-z", "-s", ".", env=own).split("\0")
-            beside |= _inner(root, _paths(listed, "160000"))
-            links = dict(_links(root, _paths(listed, "120000")))
-    return Tree(root, written.strip(), env, beside, links)
+            listed = _git(root, "ls-files", "-z", "-s", env=own)
+            links |= beside.targets(str(root), _paths(listed, "120000"))
+            for path in _paths(listed, "160000"):
+                inner_beside, inner_links = _inner(str(root), path)
+                found |= inner_beside
+                links |= inner_links
+    return Tree(root, written.strip(), env, found, {}), links
+
+
+def _add(root: str | Path, index: str, env: Mapping[str, str]) -> None:
+    """Take all files of the working copy into the index of ``env``.
+
+    In a sparse checkout git passes over files outside of it, without a word, unless it
+    is told not to; before version 2.34 it did not, nor does it know the word.
+    """
+    words = ("add", "--all", ":/")
+    if os.path.exists(os.path.join(os.path.dirname(index), "info", "sparse-checkout")):
+        try:
+            _git(root, *_OURS, *words, "--sparse", env=env)
+            return
+        except Unreadable as error:
+            if "unknown option" not in str(error):
+                raise
+    _git(root, *_OURS, *words, env=env)
+
+
+def _inner(root: str, path: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what the tree does not tell of the repository at ``path``, and its links.
+
+    Raises Unreadable when it is none.
+    """
+    place = os.path.join(root, path)
+    if not os.path.lexists(os.path.join(place, ".git")):
+        if not os.path.isdir(place) or not os.listdir(place):
+            return {}, {}
+        return {path: beside.content(place)}, {}  # git takes it for unchanged
+    found = _found(place)
+    if found is None:
+        raise Unreadable(f"{path} is no repository that git can read")
+    inner, links = found
+    told = {f"{path}/{name}": text for name, text in inner.beside.items()}
+    return {path: inner.id, **told}, {f"{path}/{name}": links[name] for name in links}
 
 
 class _Scratch:
@@ -185,14 +272,23 @@ def _places(root: str | Path) -> tuple[str, str, str] | None:
     """Return index, object store, and the folder of ``root`` in its repository."""
     own = os.path.join(root, ".git")
     plain = os.path.isfile(f"{own}/HEAD") and not os.path.exists(f"{own}/commondir")
-    if plain and not any(name in os.environ for name in git.HOOKS_OWN):
-        # What `git rev-parse` would say, three milliseconds sooner.
-        return f"{own}/index", os.path.realpath(f"{own}/objects"), ""
+    # Another work tree than this folder may be named in the configuration.
+    if plain and b"worktree" not in _read(f"{own}/config").lower():
+        if not any(name in os.environ for name in git.HOOKS_OWN):
+            # What `git rev-parse` would say, three milliseconds sooner.
+            return f"{own}/index", os.path.realpath(f"{own}/objects"), ""
     asked = ("--git-path", "index", "--git-path", "objects", "--show-prefix")
-    found = git.run(root, "rev-parse", *asked)
+    found = git.run(root, "rev-parse", *asked, "--is-inside-work-tree")
     if found is None:
         return None
-    index, objects, prefix = found.split("\n")[:3]
+    lines = found.split("\n")
+    if len(lines) != 5:
+        raise Unreadable(
+            "the path of the project, or of its repository, has a line end"
+        )
+    index, objects, prefix, inside, _ = lines
+    if inside != "true":
+        return None
     return (
         os.path.join(root, index),
         os.path.realpath(os.path.join(root, objects)),
@@ -201,12 +297,23 @@ def _places(root: str | Path) -> tuple[str, str, str] | None:
 
 
 def _git(root: str | Path, *args: str, env: Mapping[str, str]) -> str:
-    code, output, errors = git.Call(root, *args, env=env).result()
+    return _output(*git.Call(root, *args, env=env).result()).decode(
+        errors="surrogateescape"
+    )
+
+
+def _output(code: int, output: bytes, errors: str) -> bytes:
+    """Return what git printed; raises Unreadable, with what it said, when it failed."""
     if code:
-        said = errors.strip().splitlines()
-        told = [line for line in said if line.startswith(("error:", "fatal:"))]
-        raise Unreadable("; ".join(told[:2] or said[:1]) or "git failed")
-    return output.decode(errors="surrogateescape")
+        raise Unreadable(_first(errors))
+    return output
+
+
+def _first(errors: str) -> str:
+    """Return what matters of what git said when it failed."""
+    said = errors.strip().splitlines()
+    told = [line for line in said if line.startswith(("error:", "fatal:"))]
+    return "; ".join(told[:2] or said[:2]) or "git failed"
 
 
 def _copied(index: str, place: str) -> bytes:
@@ -216,9 +323,10 @@ def _copied(index: str, place: str) -> bytes:
     git reads again what is as young as the index.
     """
     try:
-        raw, told = _read(index), os.stat(index)
+        told = os.stat(index)  # first: too old a time costs time, too young a one truth
     except FileNotFoundError:
         return b""
+    raw = _read(index)
     with open(place, "wb") as file:
         file.write(raw)
     os.utime(place, ns=(told.st_atime_ns, told.st_mtime_ns))
@@ -233,67 +341,31 @@ def _read(path: str) -> bytes:
         return b""
 
 
-def _hidden(output: bytes) -> list[tuple[str, str]]:
-    """Return the files (tag, path) that git was told not to look at."""
-    output = b"\0" + output
-    if output.count(_PLAIN) == output.count(b"\0") - 1:
-        return []
-    lines = output[1:-1].decode(errors="surrogateescape").split("\0")
-    tagged = (line.partition(" ") for line in lines)
-    return [(tag, path) for tag, _, path in tagged if tag != "H"]
+def _paths(listed: str, mode: str) -> Iterator[str]:
+    """Yield the paths of ``mode`` among the lines of `git ls-files -z -s`.
+
+    >>> [*_paths("100644 2a.. 0\\tfile\\x00120000 5f.. 0\\tlink\\x00", "120000")]
+    ['link']
+    """
+    for line in f"\0{listed}".split(f"\0{mode} ")[1:]:
+        yield line.partition("\0")[0].partition("\t")[2]
 
 
-def _contents(
-    root: str | Path, prefix: str, hidden: Iterable[tuple[str, str]]
-) -> Iterator[tuple[str, str]]:
-    """Yield what the ``hidden`` files (tag, path in the repository) really hold."""
-    top = os.path.join(root, *[".."] * prefix.count("/"))
-    for tag, path in hidden:
-        place = os.path.join(top, path)
-        inside = path if not prefix else os.path.relpath(path, prefix)
-        if tag.upper() == "S" and not os.path.lexists(place):
-            yield inside, "absent"
-        elif tag.islower() or tag == "S":
-            try:
-                with open(place, "rb") as file:
-                    yield inside, digest(file.read())
-            except OSError:
-                yield inside, "absent"
+def _leaves(folder: str) -> bool:
+    """Return whether a path leads out of the project; git would end instead of answer."""
+    return folder.startswith(("../", "/")) or folder == ".."
 
 
-def _paths(listed: Iterable[str], mode: str) -> Iterator[str]:
-    """Yield the paths of ``mode`` among the lines of `git ls-files -s`."""
-    for line in listed:
-        head, _, path = line.partition("\t")
-        if head.startswith(mode):
-            yield path
-
-
-def _inner(root: str | Path, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield the trees of the repositories at ``paths``, as their files stand."""
-    for path in paths:
-        if os.path.exists(os.path.join(root, path, ".git")):
-            inner = read(os.path.join(root, path))
-            yield path, inner.id if inner else "unreadable"
-
-
-def _links(root: str | Path, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for path in paths:
-        try:
-            yield path, os.readlink(os.path.join(root, path))
-        except OSError:
-            continue
-
-
-def _listings(output: bytes) -> Iterator[dict[str, str]]:
-    """Yield the entries of each tree in the output of `git cat-file --batch`."""
+def _listings(output: bytes) -> Iterator[dict[str, str] | None]:
+    """Yield the entries of each tree in the output of `git cat-file --batch`, or None
+    where there is no such object."""
     position = 0
     while position < len(output):
         end = output.index(b"\n", position)
         head = output[position:end].rsplit(b" ", 2)
         position = end + 1
         if head[-1] == b"missing" or len(head) < 3:
-            yield {}
+            yield None
             continue
         size, width = int(head[2]), len(head[0]) // 2
         if head[1] == b"tree":

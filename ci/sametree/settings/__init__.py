@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -160,6 +160,11 @@ def _contradictions(root: Path, settings: Settings) -> Sequence[decode.Problem]:
                 )
             )
     wrong += _places(root, settings)
+    wrong += _named(settings)
+    if settings.variables:
+        from sametree.settings import variables
+
+        wrong += variables.problems(settings)
     if settings.database and settings.database.component not in names:
         wrong.append(
             decode.Problem(
@@ -169,6 +174,25 @@ def _contradictions(root: Path, settings: Settings) -> Sequence[decode.Problem]:
             )
         )
     return wrong
+
+
+def _named(settings: Settings) -> Iterator[decode.Problem]:
+    """Yield where a component is named that does not exist, or that is no other one."""
+    names = [component.name for component in settings.components]
+    listed: list[tuple[decode.Path, Sequence[str]]] = [
+        (("components", index, "depends"), component.depends)
+        for index, component in enumerate(settings.components)
+    ]
+    for key, named in (*listed, (("ci", "audited"), settings.ci.audited)):
+        for index, name in enumerate(named):
+            if name not in names:
+                near = decode.nearest(name, names, "components")
+                text = f"there is no component {name!r}; {near}"
+                yield decode.Problem((*key, index), text)
+            elif key[0] == "components" and name == names[int(key[1])]:
+                yield decode.Problem(
+                    (*key, index), "a component depends on itself anyway"
+                )
 
 
 def _places(root: Path, settings: Settings) -> Sequence[decode.Problem]:

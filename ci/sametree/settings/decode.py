@@ -6,7 +6,7 @@ import difflib
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -36,7 +36,7 @@ def problems(value: object, kind: Any, key: Path = ()) -> Iterator[Problem]:
         fields = {f.encode_name: f for f in msgspec.structs.fields(struct)}
         for name in value:
             if name not in fields:
-                near = _nearest(name, list(fields))
+                near = nearest(name, list(fields), "keys")
                 yield Problem((*key, name), f"unknown key; {near}")
         for name, field in fields.items():
             if name in value:
@@ -46,6 +46,11 @@ def problems(value: object, kind: Any, key: Path = ()) -> Iterator[Problem]:
     elif typing.get_origin(kind) is tuple and isinstance(value, list):
         for index, item in enumerate(value):
             yield from problems(item, typing.get_args(kind)[0], (*key, index))
+    elif typing.get_origin(kind) is dict and isinstance(value, Mapping):
+        name_kind, item_kind = typing.get_args(kind)
+        for name, item in value.items():
+            yield from problems(name, name_kind, (*key, name))
+            yield from problems(item, item_kind, (*key, name))
     else:
         try:
             msgspec.convert(value, kind)
@@ -89,6 +94,18 @@ def line_of(text: str, table: str, key: Path) -> int | None:
     return None
 
 
+def nearest(name: str, known: Sequence[str], what: str) -> str:
+    """Return which of the ``known`` names may be meant, in words that follow "; ".
+
+    >>> nearest("bakend", ["backend", "page"], "components")
+    "did you mean 'backend'?"
+    """
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known {what}: {', '.join(sorted(known)) or 'none'}"
+
+
 def _indexed(header: str, counts: dict[str, int], item: bool) -> str:
     """Return a table's header with the indexes of the lists that it lies in.
 
@@ -112,13 +129,6 @@ def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
             return option
     return None
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    return f"known keys: {', '.join(sorted(known))}"
 
 
 def _readable(error: msgspec.ValidationError, value: object) -> str:

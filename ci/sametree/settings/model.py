@@ -14,6 +14,7 @@ Percent = Annotated[float, Meta(ge=0, le=100)]
 Language = Literal["python", "node"]
 # Names stand in session names, folders and database names: `nox -s 'tests(backend)'`.
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,30}$")]
+VariableName = Annotated[str, Meta(pattern="^[A-Z][A-Z0-9_]*$")]
 
 
 class Table(Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -69,7 +70,7 @@ class Variable(Table, frozen=True):
 
     type: Literal["str", "int", "bool", "url", "secret"] = "str"
     default: str | int | bool | None = None
-    defaults: dict[str, str | int | bool] = {}
+    defaults: dict[Name, str | int | bool] = {}
     components: tuple[str, ...] = ()
     help: str = ""
 
@@ -97,7 +98,7 @@ class Settings(Table, frozen=True):
     components: tuple[Component, ...] = ()
     database: Database | None = None
     coverage: Coverage = Coverage()
-    variables: dict[str, Variable] = {}
+    variables: dict[VariableName, Variable] = {}
     ci: CI = CI()
     main_branch: str = "main"
     locks: str = "locks"

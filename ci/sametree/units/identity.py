@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from sametree import files, fingerprint, trees
+from sametree import beside, files, fingerprint, surroundings, trees
 from sametree.errors import UsageError
 from sametree.settings import Component, Project
 from sametree.toolchains import locks
@@ -77,21 +78,61 @@ def identify(project: Project, units: Sequence[Unit]) -> list[Identity]:
     except trees.Unreadable as error:
         tree, why = None, f"git cannot tell the tree: {error}"
     rules = [fingerprint.rules(project, unit.component, unit.kind) for unit in units]
-    inputs = fingerprint.Inputs(tree, rules) if tree else None
+    inputs: list[dict[str, str]] = [{} for unit in units]
+    if tree:
+        try:
+            inputs, why = _inputs(project, tree, units, rules)
+        except trees.Unreadable as error:
+            why = f"git cannot tell the tree: {error}"
+    whole = tree.id if tree else ""
+    declared = surroundings.look(project)
     found = []
-    for unit, rule in zip(units, rules, strict=True):
-        parts = _parts(project, unit)
-        if inputs is not None:
-            folder = "" if unit.component.path == "." else unit.component.path
-            parts |= inputs.parts(rule, folder)
-        outside = [path for path in rule if path.startswith("..")]
-        reason = why or unprovable(project, unit, parts)
-        if outside:
-            reason = reason or f"{outside[0]} lies outside the project"
-        whole = tree.id if tree else ""
+    for unit, rule, told in zip(units, rules, inputs, strict=True):
+        given = declared.parts(unit.component.name)
+        parts = {**_parts(project, unit), **given, **told}
+        reason = why or unprovable(project, unit, parts) or _untold(project, rule, told)
         sources = _sources(unit.component, rule, parts, whole)
         found.append(Identity(parts, reason, whole, sources))
     return found
+
+
+def _inputs(
+    project: Project,
+    tree: trees.Tree,
+    units: Sequence[Unit],
+    rules: Sequence[fingerprint.Rules],
+) -> tuple[list[dict[str, str]], str]:
+    """Return the parts of each unit that are inputs, and why none can be believed."""
+    asked = fingerprint.Inputs(tree, rules)
+    found = [
+        asked.parts(rule, "" if unit.component.path == "." else unit.component.path)
+        for unit, rule in zip(units, rules, strict=True)
+    ]
+    state = project.state.name
+    # Who can commit proofs could have CI believe what never ran.
+    committed = state in asked.listing("")
+    return found, f"{state} is committed; take it out of git" if committed else ""
+
+
+def _untold(project: Project, rule: fingerprint.Rules, told: Mapping[str, str]) -> str:
+    """Return which input is not told by the tree, and why; empty when all are."""
+    for path, taken in rule.items():
+        if path == ".." or path.startswith("../"):
+            return f"{path} lies outside the project"
+        missing = told.get(f"input:{fingerprint.readable(path)}") == "missing"
+        if taken and missing and _holds_files(project.root / path):
+            return f"{path} is an input, but git ignores it"
+    for name, text in told.items():
+        if text.endswith(beside.OUTSIDE):
+            return f"{name.partition(':')[2]} {beside.OUTSIDE}"
+    return ""
+
+
+def _holds_files(place: Path) -> bool:
+    """Return whether a file lies at ``place``, or anywhere below it."""
+    if place.is_dir() and not place.is_symlink():
+        return any(names for _, _, names in os.walk(place))
+    return os.path.lexists(place)
 
 
 def rest_on(project: Project, units: Iterable[Unit]) -> list[str]:
@@ -126,12 +167,13 @@ def _sources(
     component: Component, rules: fingerprint.Rules, parts: Mapping[str, str], whole: str
 ) -> str:
     """Return what names the sources of a unit (see :class:`Identity`)."""
-    if component.path == "." and all(rules.values()):
-        return whole
-    mode, _, tree = parts.get(f"input:{component.path}", "").partition(" ")
-    if mode == "040000" and " " not in tree:
-        return tree
     inputs = {name: told for name, told in parts.items() if name.startswith("input:")}
+    if all(told.count(" ") < 2 for told in inputs.values()):  # nothing is told beside
+        if component.path == "." and all(rules.values()):
+            return whole
+        mode, _, tree = inputs.get(f"input:{component.path}", "").partition(" ")
+        if mode == "040000":
+            return tree
     return fingerprint.digest(inputs)[:40] if inputs else ""
 
 
@@ -140,7 +182,7 @@ def _parts(project: Project, unit: Unit) -> dict[str, str]:
     component = unit.component
     parts = {
         "session": unit.kind,
-        "arguments": shlex.join(unit.args),
+        "arguments": fingerprint.readable(shlex.join(unit.args)),
         "settings": _settings(project, component),
         "suite": fingerprint.suite(),
         "interpreter": unit.python or fingerprint.interpreter(),
@@ -171,18 +213,35 @@ def _settings(project: Project, component: Component) -> str:
 
 
 def _locks(project: Project, unit: Unit) -> dict[str, str]:
-    found = {}
-    purposes: Iterable[str] = PURPOSES.get(unit.kind, ())
+    """Return the locks that a unit installs; lint judges all locks of its component."""
+    component = unit.component
+    if component.language == "node":
+        return _summed(project, [project.folder(component) / "package-lock.json"])
+    found: dict[str, str] = {}
+    purposes = {*PURPOSES.get(unit.kind, ())}
     if works_on_database(project, unit):
-        purposes = {*purposes, "run"}
-    for purpose in purposes if unit.component.language == "python" else ():
+        purposes.add("run")
+    installed = []
+    for purpose in purposes:
         try:
-            lock = locks.for_purpose(project, unit.component, purpose)
+            installed.append(locks.for_purpose(project, component, purpose))
         except UsageError:
             found[f"lock:{purpose}"] = "missing"
-            continue
-        name = lock.relative_to(project.root).as_posix()
-        found[f"lock:{name}"] = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if unit.kind == "lint":
+        installed += [lock.path for lock in locks.of_component(project, component)]
+    return found | _summed(project, installed)
+
+
+def _summed(project: Project, paths: Iterable[Path]) -> dict[str, str]:
+    """Return the part of each lock at ``paths``: the SHA-256 of its bytes."""
+    found = {}
+    for path in paths:
+        name = Path(os.path.relpath(path, project.root)).as_posix()
+        try:
+            told = hashlib.sha256(path.read_bytes()).hexdigest()
+        except FileNotFoundError:
+            told = "missing"
+        found[f"lock:{name}"] = told
     return found
 
 

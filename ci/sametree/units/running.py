@@ -19,7 +19,6 @@ from sametree.units.work import Work
 
 FLAGS = ("--force", "--why", "--audit")
 """What follows ``--`` and is for us, not for the unit."""
-OUTSIDE_MOST = 100
 REASON_MOST = 8000
 PRODUCED = (
     *("node_modules/", "__pycache__/", ".nox/", ".venv/", "venv/", ".sametree/"),
@@ -115,7 +114,8 @@ def why(work: Work, unit: Unit, now: Identity) -> list[str]:
     from sametree import differences
 
     lines = [f"  {unit.name} would run; since it {passed(near)}:"]
-    for each in differences.differences(root, near.parts, now.parts):
+    at = (near.tree, now.tree)
+    for each in differences.differences(root, near.parts, now.parts, at):
         lines += [f"    {line}" for line in str(each).splitlines()]
     return [*lines, _named(now)]
 
@@ -272,13 +272,13 @@ def _outside(work: Work, now: Identity) -> tuple[str, ...]:
         for path in (listed or "").split("\0")
         if path and not path.endswith(PRODUCED) and not _made(work, path)
     ]
-    return tuple(sorted(found)[:OUTSIDE_MOST])
+    return tuple(sorted(found)[: records.OUTSIDE_MOST])
 
 
 def _made(work: Work, path: str) -> bool:
     """Return whether ``path`` lies in a folder that we write, or in another component."""
     settings = work.project.settings
-    places = [settings.reports, settings.dist]
+    places = [settings.reports, settings.dist, work.project.state.name]
     own = work.component.path
     inner = [c.path for c in work.project.components if c.path != own]
     nested = [each for each in inner if own == "." or each.startswith(f"{own}/")]

@@ -41,6 +41,7 @@ class Work:
     title: str = ""
     run_id: str = ""
     tree: str = ""
+    declared: surroundings.Declared | None = None
     covered: Covered | None = None
     notes: list[str] = field(default_factory=list)
     mend: list[str] = field(default_factory=list)
@@ -90,17 +91,23 @@ class Work:
         ``purpose`` names the lock: ``lint``, ``tests``, ``build``, or ``run`` for what
         the component needs when it runs.
         """
+        # Packages bring programs of their own, which get no declared variable.
         env = surroundings.clean()
-        self.environment |= {n: surroundings.FIXED.get(n, "") for n in env}
+        declared = self.declared or surroundings.look(self.project)
+        given = declared.of(self.component.name)
+        self.environment |= declared.record(self.component.name, env)
         if self.component.language == "node":
             state = self.project.state
             environments.install_node(self.folder, state, env, _say_indented)
             programs = self.folder / "node_modules" / ".bin"
-            return environments.with_path(env, programs, environments.node())
+            return {
+                **environments.with_path(env, programs, environments.node()),
+                **given,
+            }
         lock = locks.for_purpose(self.project, self.component, purpose)
         environments.make_python(self.venv, [lock], env)
         env["VIRTUAL_ENV"] = str(self.venv)
-        return environments.with_path(env, self.venv / "bin")
+        return {**environments.with_path(env, self.venv / "bin"), **given}
 
     def run(self, step: Step, env: Mapping[str, str], *, live: bool = False) -> Outcome:
         """Run a step. A captured one that fails shows what it printed, and fails us."""
