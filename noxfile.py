@@ -66,6 +66,12 @@ def proofs(session, component):
     pipeline.run(session, component)
 
 
+@nox.session(venv_backend="none")
+def plan(session):
+    """Print which units CI has to run for this tree, and why."""
+    pipeline.plan(session)
+
+
 @nox.session(venv_backend="none", allow_parallel=False)
 def lock(session):
     """Pin what sessions install; -- --upgrade [NAME ...] takes newer versions."""

@@ -16,8 +16,15 @@ from typing import TYPE_CHECKING, ParamSpec
 import msgspec
 from invoke.exceptions import Exit
 
-from sametree import steps, terminal, trees
-from sametree.errors import INTERRUPTED, SURROUNDINGS, SametreeError, of_machine
+from sametree import masking, steps, surroundings, terminal, trees
+from sametree.errors import (
+    INTERRUPTED,
+    SURROUNDINGS,
+    SametreeError,
+    UsageError,
+    of_machine,
+)
+from sametree.records import Record
 from sametree.settings import Component, Project
 from sametree.settings import load as load_settings
 
@@ -36,11 +43,12 @@ def _explained(task: Callable[P, None]) -> Callable[P, None]:
         try:
             task(*args, **kwargs)
         except SametreeError as error:
-            raise Exit(str(error), error.exit_code) from None
+            raise Exit(masking.hide(str(error)), error.exit_code) from None
         except KeyboardInterrupt:
             raise Exit(code=INTERRUPTED) from None
         except OSError as error:
-            raise Exit(str(of_machine(error)), SURROUNDINGS) from None
+            said = masking.hide(str(of_machine(error)))
+            raise Exit(said, SURROUNDINGS) from None
 
     return wrapped
 
@@ -62,6 +70,12 @@ def up(project: Project) -> None:
 
     steps.stop_on_sigterm()
     served = [component for component in project.components if component.serve]
+    declared = surroundings.look(project)
+    terminal.keep_secret(declared.hidden)
+    needing = [c.name for c in project.components if c.serve or project.has_database(c)]
+    declared.require(needing)
+    for line in surroundings.news(project, declared):
+        terminal.say(f"  {terminal.colour('note:', 'yellow')} {line}")
     folder = services.folder_of(project)
     try:
         with ExitStack() as stack:
@@ -141,6 +155,114 @@ def clean(project: Project, *, database: bool = False, dry_run: bool = False) ->
         terminal.say(f"  {'would remove' if dry_run else 'removed'} {shown}")
     if not places:
         terminal.say("  nothing to remove")
+
+
+@_explained
+def compare(
+    project: Project,
+    *,
+    left: str = "",
+    right: str = "",
+    unit: str = "",
+    folder: str = "",
+    full: bool = False,
+) -> None:
+    """Show how two runs differ, the likely cause first; exit code 1 when they do."""
+    from sametree import compare_task
+    from sametree.sharing import notes
+
+    def shared() -> list[Record]:
+        return [each.record for each in notes.known(project.root)]
+
+    code = compare_task.run(
+        project, left, right, unit=unit, folder=folder, full=full, shared=shared
+    )
+    if code:
+        raise Exit(code=code)
+
+
+@_explained
+def push_records(project: Project, *, remote: str = "origin", folder: str = "") -> None:
+    """Share records with other clones: this checkout's, or those below ``folder``.
+
+    They are signed when the environment holds a key.
+    """
+    from sametree.sharing import notes, signatures
+
+    key = signatures.given()
+    if key:
+        terminal.keep_secret([key])
+    if folder and not Path(folder).is_dir():
+        raise UsageError(f"there is no folder {folder}")
+    found, broken = notes.below(Path(folder)) if folder else ([], [])
+    for path in broken:
+        terminal.say(f"  no record that can be read: {path}")
+    if not folder:
+        found = notes.local(project.state)
+    done = notes.push(project.root, found, remote=remote, key=key)
+    told = [
+        f"{done.new} new",
+        f"{done.known} known already",
+        f"{done.private} of work that is in no commit stayed here",
+        f"{done.pruned} older than {notes.DAYS} days removed",
+    ]
+    shown = [text for text in told if not text.startswith("0 ")] or ["nothing to share"]
+    signed = " signed" if key else ""
+    terminal.say(f"  {remote} {notes.REF}{signed}: {', '.join(shown)}")
+
+
+@_explained
+def pull_records(project: Project, *, remote: str = "origin") -> None:
+    """Take over the records that ``remote`` has."""
+    from sametree.sharing import notes
+
+    before = len(notes.known(project.root))
+    found = notes.pull(project.root, remote=remote)
+    terminal.say(f"  {len(found)} records, {max(0, len(found) - before)} of them new")
+
+
+@_explained
+def list_records(project: Project, *, count: int = 10) -> None:
+    """Print the last runs of this checkout, and what others have shared, by run."""
+    from sametree.insight import history
+    from sametree.sharing import notes
+
+    shared = notes.known(project.root)
+    believed = {r.run for r in notes.trusted(shared, project.settings.ci.signers)}
+    found = [*notes.local(project.state), *(each.record for each in shared)]
+    for line in history.lines(found, believed, count):
+        terminal.say(line)
+
+
+@_explained
+def new_records_key(project: Project) -> None:
+    """Make a key with which CI signs its records; say where its two halves go."""
+    from sametree.sharing import signatures
+
+    private, public = signatures.new_key()
+    terminal.say("  The public key, for pyproject.toml:\n")
+    terminal.say("    [tool.sametree.ci]")
+    terminal.say(f'    signers = ["{public}"]\n')
+    terminal.say(
+        f"  The private key, for CI's secret {signatures.VARIABLE}. It is shown"
+    )
+    terminal.say("  only now, and kept nowhere:\n")
+    terminal.say(f"    {private}")
+
+
+@_explained
+def export_records(
+    project: Project, *, format: str, run: str = "", unit: str = "", out: str = ""
+) -> None:
+    """Print a run's records in another form (otlp, junit, in-toto), or write them."""
+    from sametree import exports, files
+
+    text = exports.export(project.state, run, unit, format)
+    if not out:
+        terminal.say(text.rstrip("\n"))
+        return
+    files.write_atomically(Path(out), text)
+    terminal.say(f"  {out}")
 
 
 def _work(project: Project, component: Component) -> Work:

@@ -1,0 +1,1 @@
+"""How do run records reach other clones, without a server, and whose are believed?"""

@@ -1,0 +1,158 @@
+"""Which units has CI to run for this tree, and why each of them?
+
+The answer is the same at home and in CI: it rests on what the tree says and on the
+records that CI itself has made and signed. A laptop's records never spare CI a job.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from sametree import answers, differences, fingerprint, terminal
+from sametree.errors import SametreeError
+from sametree.records import Record
+from sametree.settings import Project
+from sametree.units import identity
+from sametree.units.identity import Identity, Unit
+
+DAY = 86_400
+NAMED = 3
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A unit in CI's plan: whether it has to run, and the reason."""
+
+    unit: str
+    needed: bool
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """The unit's name as jobs and artifacts may have it: ``tests-backend``."""
+        return re.sub(r"[^A-Za-z0-9_.]+", "-", self.unit).strip("-")
+
+
+def plan(
+    project: Project, units: Sequence[Unit], trusted: Iterable[Record]
+) -> list[Job]:
+    """Return a job for each of ``units``; ``trusted`` are the records CI believes."""
+    known: dict[str, list[Record]] = {}
+    for record in trusted:
+        if _counts(project, record):
+            known.setdefault(record.unit, []).append(record)
+    found = identity.identify(project, units)
+    return [
+        _job(project, unit, now, known.get(unit.name, []))
+        for unit, now in zip(units, found, strict=True)
+    ]
+
+
+def run(project: Project, units: Sequence[Unit]) -> None:
+    """Print the plan; in CI, write the matrix of its jobs to $GITHUB_OUTPUT."""
+    trusted, note = _trusted(project)
+    jobs = plan(project, units, trusted)
+    rows = [
+        (
+            terminal.mark("running" if job.needed else "proven"),
+            job.unit,
+            "runs" if job.needed else "proven",
+            job.reason,
+        )
+        for job in jobs
+    ]
+    for line in terminal.table(rows) if rows else []:
+        terminal.say(line)
+    needed = sum(job.needed for job in jobs)
+    terminal.say(f"\n  {needed} of {len(jobs)} units are jobs in CI")
+    if note:
+        terminal.say(f"  {note}")
+    if output := os.environ.get("GITHUB_OUTPUT"):
+        with open(output, "a", encoding="utf-8") as file:
+            file.write(matrix(jobs))
+
+
+def _trusted(project: Project) -> tuple[list[Record], str]:
+    """Return the records that CI believes, and what is to be said about them."""
+    from sametree.sharing import notes
+
+    signers = project.settings.ci.signers
+    if not signers:
+        return (
+            [],
+            "no key signs CI's records, so none is believed: `invoke records.key`",
+        )
+    try:
+        shared = notes.pull(project.root)
+        note = ""
+    except SametreeError as error:
+        shared = notes.known(project.root)
+        said = str(error.problem).partition("\n")[0]
+        note = f"only the records that are here already: {said}"
+    return notes.trusted(shared, signers), note
+
+
+def matrix(jobs: Iterable[Job]) -> str:
+    """Return the lines for $GITHUB_OUTPUT: ``units``, a matrix's list, and ``any``."""
+    needed = [{"unit": job.unit, "name": job.name} for job in jobs if job.needed]
+    told = json.dumps(needed, separators=(",", ":"))
+    return f"units={told}\nany={'true' if needed else 'false'}\n"
+
+
+def _counts(project: Project, record: Record) -> bool:
+    """Return whether a record can prove anything to CI at all."""
+    ci = project.settings.ci
+    python = record.parts.get("interpreter", "").partition(" ")[2]
+    age = time.time() - record.started
+    return (
+        record.proves
+        and record.result == "success"
+        and record.place != "local"
+        and (f"{python}.").startswith(f"{ci.python}.")
+        and age < ci.proof_days * DAY
+    )
+
+
+def _job(project: Project, unit: Unit, now: Identity, known: Sequence[Record]) -> Job:
+    if now.unprovable and not _only_here(now):
+        return Job(unit.name, True, now.unprovable)
+    wanted = fingerprint.source_parts(now.parts)
+    newest = sorted(known, key=lambda record: -record.started)
+    for record in newest:
+        if fingerprint.source_parts(record.parts) == wanted:
+            ago = time.time() - record.started - record.seconds
+            return Job(unit.name, False, answers.passed("CI", ago, record.run))
+    if not newest:
+        return Job(unit.name, True, "CI has no proof of it yet")
+    near = min(newest, key=lambda record: _distance(record, wanted))
+    found = differences.differences(
+        project.root, fingerprint.source_parts(near.parts), wanted
+    )
+    return Job(unit.name, True, f"changed since it passed: {_named(found)}")
+
+
+def _only_here(now: Identity) -> bool:
+    """Return whether only this machine's database makes the unit unprovable."""
+    return now.parts.get("database", "") == "given"
+
+
+def _distance(record: Record, wanted: dict[str, str]) -> int:
+    parts = fingerprint.source_parts(record.parts)
+    return sum(parts.get(name) != wanted.get(name) for name in parts.keys() | wanted)
+
+
+def _named(found: Sequence[differences.Difference]) -> str:
+    """Return the first few things that changed."""
+    names = [
+        name
+        for each in found
+        for name in ([changed.path for changed in each.files] or [each.name])
+    ]
+    more = len(names) - NAMED
+    shown = ", ".join(names[:NAMED])
+    return f"{shown} and {more} more" if more > 0 else shown
