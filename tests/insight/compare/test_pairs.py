@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from comparing import record, step
 
+from sametree import records
 from sametree.insight.compare import pairs
 
 UNIT = "tests(backend)"
@@ -169,7 +170,7 @@ def test_what_only_looks_like_litter_must_match(path):
 
 
 def test_beyond_the_end_of_a_list_that_was_cut_nothing_is_known():
-    many = tuple(f"a/{number:03}" for number in range(pairs.OUTSIDE_MOST))
+    many = tuple(f"a/{number:03}" for number in range(records.OUTSIDE_MOST))
     assert must({"outside": many}, {"outside": (*many, "b")}) == []
     assert must({"outside": many}, {"outside": ("0", *many[:-1])}) == [
         ("outside", "0", "", "there")
