@@ -1,6 +1,5 @@
 """What a person at the terminal sees of a run of the real Nox."""
 
-import io
 import sys
 import time
 
@@ -15,16 +14,21 @@ from sametree.watching import Watch
 
 @pytest.fixture
 def somebody(monkeypatch):
-    """Somebody sits at the terminal that this process writes to."""
-    for stream in ("stdout", "stderr"):
-        output = io.StringIO()
-        output.isatty = lambda: True
-        monkeypatch.setattr(sys, stream, output)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("CI", raising=False)
-    monkeypatch.delenv("SAMETREE_PROGRESS", raising=False)
-    monkeypatch.setattr(sys, "argv", ["nox"])
-    monkeypatch.setattr(_parallel._Reporter, "_render", _parallel._Reporter._render)
+    """Return a function: with it, somebody sits at the terminal that we write to."""
+
+    def sits(*args):
+        # Not before the test begins: until then pytest changes both itself.
+        for stream in ("stdout", "stderr"):
+            monkeypatch.setattr(getattr(sys, stream), "isatty", lambda: True)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.delenv("CI", raising=False)
+        monkeypatch.delenv("SAMETREE_PROGRESS", raising=False)
+        monkeypatch.setattr(sys, "argv", ["nox", *args])
+        render = _parallel._Reporter._render
+        monkeypatch.setattr(_parallel._Reporter, "_render", render)
+
+    return sits
 
 
 def mark(state, unit):
@@ -53,10 +57,8 @@ def test_nobody_at_a_terminal_sees_nothing(tmp_path, capfd, monkeypatch):
 
 
 @pytest.mark.parametrize("option", ["-j2", "-j", "--parallel=auto"])
-def test_the_board_of_nox_tells_how_far_the_run_is(
-    somebody, tmp_path, monkeypatch, option
-):
-    monkeypatch.setattr(sys, "argv", ["nox", option, "2"])
+def test_the_board_of_nox_tells_how_far_the_run_is(somebody, tmp_path, option):
+    somebody(option, "2")
     plain = board()
     Watch(tmp_path, "now", lambda: ["lint(a)", "tests(a)"])
     assert board() == plain  # nothing of ours runs
@@ -64,8 +66,8 @@ def test_the_board_of_nox_tells_how_far_the_run_is(
     assert board() == [*plain, "  0 of 2 done"]
 
 
-def test_an_empty_board_stays_empty(somebody, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["nox", "-j2"])
+def test_an_empty_board_stays_empty(somebody, tmp_path):
+    somebody("-j2")
     Watch(tmp_path, "now", lambda: [])
     mark(tmp_path, "tests(a)")
     reporter = _parallel._Reporter(color=False, tty=False, total=2)
@@ -73,32 +75,35 @@ def test_an_empty_board_stays_empty(somebody, tmp_path, monkeypatch):
 
 
 def test_a_nox_with_another_inside_keeps_its_board(somebody, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["nox", "-j2"])
+    somebody("-j2")
     monkeypatch.delattr(_parallel, "_Reporter")
     Watch(tmp_path, "now", lambda: [])
 
 
-def test_a_plan_that_cannot_be_told_is_none(somebody, tmp_path, monkeypatch):
+def test_a_plan_that_cannot_be_told_is_none(somebody, tmp_path):
     def planned():
         raise UsageError("there is no such component")
 
-    monkeypatch.setattr(sys, "argv", ["nox", "-j2"])
+    somebody("-j2")
     Watch(tmp_path, "now", planned)
     mark(tmp_path, "tests(a)")
     assert board()[-1] == "  0 done"
 
 
 def test_in_one_process_the_view_is_started_and_stopped(somebody, tmp_path):
+    somebody("-s", "tests")
     before = _parallel._Reporter._render
     watch = Watch(tmp_path, "now", lambda: ["tests(a)"])
     assert _parallel._Reporter._render is before
+    watch.stop()
+    watch.start()
     watch.start()
     watch.stop()
 
 
 def test_it_can_be_switched_off(somebody, tmp_path, monkeypatch):
+    somebody("-j2")
     monkeypatch.setenv("SAMETREE_PROGRESS", "0")
-    monkeypatch.setattr(sys, "argv", ["nox", "-j2"])
     before = _parallel._Reporter._render
     Watch(tmp_path, "now", list).start()
     assert _parallel._Reporter._render is before
@@ -125,10 +130,8 @@ def nox(sample):
     def run(*args):
         env = environment({"TERM": "xterm-256color", "NO_COLOR": "1"})
         env.pop("CI", None)
-        options = ("--noxfile", str(sample.root / "noxfile.py"))
-        envdir = ("--envdir", str(sample.environments))
-        argv = [sys.executable, "-m", "nox", *options, *envdir, *args]
-        opened.append(Terminal(argv, env, columns=100))
+        nox = (sys.executable, "-m", "nox", "--envdir", str(sample.environments))
+        opened.append(Terminal([*nox, *args], env, columns=100, cwd=sample.root))
         return opened[-1]
 
     yield run
@@ -168,7 +171,7 @@ def test_the_second_run_knows_how_long_the_first_took(nox):
 
 @pytest.mark.proof
 def test_parallel_sessions_have_our_lines_on_the_board_of_nox(nox):
-    window = nox("-j2", "-s", "lint", "tests")
+    window = nox("-j", "2", "-s", "lint", "tests")
     assert window.until(
         lambda: any("of 2 done" in row for row in window.display), 90
     ), window

@@ -22,6 +22,7 @@ from sametree.settings import Component, Project
 from sametree.settings import load as load_settings
 from sametree.units import identity
 from sametree.units.identity import Identity, Unit
+from sametree.watching import Watch
 
 NEEDS = {
     "lint": {"black", "flake8", "prettier", "eslint", "tsc"},
@@ -56,8 +57,10 @@ class Pipeline:
         self.run_id, first = records.run_id()
         # Nox has no hook for the end of a run. Its child processes (``-j``) have the
         # run's id from us and leave the summary to the first.
+        self._watch: Watch | None = None
         if first:
             atexit.register(self._sum_up)
+            self._watch = Watch(project.state, self.run_id, self._names)
         steps.stop_on_sigterm()
         if terminal.on_github():
             self._hide()  # GitHub is told before anything else is printed
@@ -72,6 +75,9 @@ class Pipeline:
     def _hide(self) -> None:
         with _explained_at_load():
             terminal.keep_secret(self.declared.hidden)
+
+    def _names(self) -> list[str]:
+        return [unit.name for unit in self._asked(sys.argv[1:])]
 
     @staticmethod
     def components_of(project: Project, kind: str) -> list[Component]:
@@ -181,6 +187,8 @@ class Pipeline:
             )
         from sametree.units import Work, running
 
+        if self._watch:
+            self._watch.start()
         (kind, args), self._current = self._current, ("", ())
         with _explained(session):
             if component is not None:
@@ -247,14 +255,17 @@ class Pipeline:
         return self._known[unit.name][1]
 
     def _sum_up(self) -> None:
-        from sametree.insight import summary
+        from sametree.insight import job_summary, summary
 
+        if self._watch:
+            self._watch.stop()
         found = records.read(self.project.state, self.run_id)
         if not found:
             return
         wall = time.monotonic() - self._began
         for line in summary.lines(found, wall, self._hints(found)):
             terminal.say(line)
+        job_summary.append(job_summary.of_run(found, wall))
         for line in surroundings.news(self.project, self.declared):
             terminal.say(f"  {terminal.colour('note:', 'yellow')} {line}")
         if all(record.proves or record.proof for record in found):
@@ -356,9 +367,14 @@ def named_sessions(args: Sequence[str]) -> tuple[list[str] | None, list[str]]:
     last = ""
     for arg in args[:border]:
         if arg.startswith("-"):
-            last = arg
+            last, _, value = arg.partition("=")
+            if last[:2] == "-j" and last[2:].isdigit():
+                last, value = "-j", last[2:]
             if last not in (*_NAMING, *_VALUED):
                 return None, []
+            if value and last in _NAMING:
+                named.append(value)
+            last = "" if value else last
         elif last in _VALUED:
             last = ""
         elif last:

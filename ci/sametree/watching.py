@@ -7,6 +7,7 @@ own: then our lines stand at the end of that.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,10 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sametree.errors import SametreeError
-
 if TYPE_CHECKING:
     from sametree.insight.live import Live
+    from sametree.insight.progress import Reader
 
 PARALLEL = ("-j", "--parallel")
 Planned = Callable[[], Sequence[str]]
@@ -25,25 +25,25 @@ Planned = Callable[[], Sequence[str]]
 
 class Watch:
     """The view of run ``run``, for the process that began it; without somebody at a
-    terminal it does nothing. ``planned`` names the units, none where nobody knows."""
+    terminal it does nothing. ``planned`` names the units, none where nobody knows.
+
+    Before the first unit it costs nothing: Nox may only have been asked for a list.
+    """
 
     def __init__(self, state: Path, run: str, planned: Planned) -> None:
+        self._state = state
+        self._run = run
         self._planned = planned
         self._live: Live | None = None
-        if not (sys.stdout.isatty() and sys.stderr.isatty()):
-            return
-        from sametree.insight import live, progress
-
-        if live.wanted(os.environ, sys.stdout, sys.stderr):
-            reader = progress.Reader(state, run)
-            self._live = live.Live(reader)
-            if any(arg.startswith(PARALLEL) for arg in sys.argv[1:]):
-                _add_to_board(lambda width: live.beneath(reader, width), self._plan)
+        if any(arg.startswith(PARALLEL) for arg in sys.argv[1:]) and _somebody():
+            _add_to_board(self._beneath)
 
     def start(self) -> None:
         """Begin to watch: a unit may run from now on, in this process."""
-        if self._live is not None:
-            self._plan()
+        if self._live is None and _somebody():
+            from sametree.insight.live import Live
+
+            self._live = Live(self._reader)
             self._live.start()
 
     def stop(self) -> None:
@@ -51,20 +51,35 @@ class Watch:
         if self._live is not None:
             self._live.stop()
 
-    def _plan(self) -> None:
-        assert self._live is not None
-        if self._live.reader.planned is None:
-            with suppress(SametreeError):  # the session itself will tell it
-                self._live.reader.planned = list(self._planned()) or None
+    def _beneath(self, width: int) -> list[str]:
+        from sametree.insight import live
+
+        return live.beneath(self._reader, width)
+
+    @functools.cached_property
+    def _reader(self) -> Reader:
+        from sametree.insight.progress import Reader
+
+        names: Sequence[str] = ()
+        with suppress(Exception):  # the session itself will tell what is wrong
+            names = self._planned()
+        return Reader(self._state, self._run, names or None)
 
 
-def _add_to_board(
-    lines: Callable[[int], list[str]], before: Callable[[], None]
-) -> None:
+def _somebody() -> bool:
+    """Return whether somebody sits at a terminal, and wants to see how far we are."""
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        return False
+    from sametree.insight import live
+
+    return live.wanted(os.environ, sys.stdout, sys.stderr)
+
+
+def _add_to_board(lines: Callable[[int], list[str]]) -> None:
     """Add ``lines`` of a width to the board that Nox paints under ``-j``.
 
     Nox has no hook for that: its inside is changed, and where that is not what it was,
-    nothing is added. ``before`` is called before the first of them.
+    nothing is added.
     """
     from nox import _parallel
 
@@ -75,9 +90,6 @@ def _add_to_board(
 
     def with_ours(self: Any, now: float, width: int) -> list[str]:
         shown: list[str] = render(self, now, width)
-        if shown:
-            before()
-            shown = [*shown, *lines(width)]
-        return shown
+        return [*shown, *lines(width)] if shown else shown
 
     board._render = with_ours

@@ -45,6 +45,7 @@ def test_failures_and_errors_are_found_with_their_places(read):
                 message="assert 1 == 2\n +  where 1 = f()",
                 file="tests/test_app.py",
                 line=7,  # pytest counts from 0
+                detail="def\ntest_bad():\n>       assert f() == 2",
             ),
             Failure(
                 name="tests.test_app::test_broken",
@@ -52,6 +53,7 @@ def test_failures_and_errors_are_found_with_their_places(read):
                 message='failed on setup with "boom"',
                 file="tests/test_app.py",
                 line=10,
+                detail="trace\n",
             ),
         ),
     )
@@ -70,9 +72,15 @@ def test_without_file_and_line_the_class_says_where(read):
         "<testsuites><testsuite><testcase classname='src/a.test.ts' name='adds'>"
         "<failure>Error: no</failure></testcase></testsuite></testsuites>"
     )
-    assert read(text).failures == (
-        Failure("src/a.test.ts::adds", "failure", "Error: no", "src/a.test.ts"),
-    )
+    (failure,) = read(text).failures
+    assert (failure.name, failure.file) == ("src/a.test.ts::adds", "src/a.test.ts")
+    assert failure.line is None
+
+
+def test_without_a_message_the_text_is_the_message(read):
+    text = "<t><testcase name='a'><failure>Error: no</failure></testcase></t>"
+    (failure,) = read(text).failures
+    assert (failure.message, failure.detail) == ("Error: no", "Error: no")
 
 
 @pytest.mark.parametrize("line", ["", "x", "-1"])

@@ -9,13 +9,18 @@ import msgspec
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A test that failed, or that could not run (``kind`` is ``error``)."""
+    """A test that failed, or that could not run (``kind`` is ``error``).
+
+    ``detail`` is what the report shows of it at length, mostly a traceback. It may
+    hold values of variables: not for a record.
+    """
 
     name: str
     kind: str
     message: str
     file: str = ""
     line: int | None = None
+    detail: str = ""
 
     def __str__(self) -> str:
         first = self.message.strip().partition("\n")[0]
@@ -62,6 +67,7 @@ def read(path: Path) -> Results:
                     file=case.get("file") or case.get("classname") or "",
                     # pytest counts lines from 0 here.
                     line=int(line) + 1 if line and line.isdigit() else None,
+                    detail=found.text or "",
                 )
             )
     return Results(len(cases), tuple(failures))

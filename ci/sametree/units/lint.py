@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from sametree import terminal
-from sametree.errors import UnitFailed
+from sametree.errors import SurroundingsError, UnitFailed
+from sametree.testing import triage
 from sametree.toolchains import locks
 from sametree.units.work import Work
 
@@ -19,6 +20,16 @@ def lint(work: Work) -> None:
     mend = ["nox -s lock"] if stale else []
     mend += [each.step.mend for each in failed if each.step.mend]
     work.mend = list(dict.fromkeys(mend))
+    around = work.around(env)
+    causes = [
+        triage.of_step(each.code, each.output, around)
+        for each in failed
+        if not work.findings(each)
+    ]
+    if failed and not stale and len(causes) == len(failed) and all(causes):
+        told = "; ".join(dict.fromkeys(cause.text for cause in causes if cause))
+        cure = "; ".join(dict.fromkeys(cause.cure for cause in causes if cause))
+        raise SurroundingsError(f"{', '.join(names)} could not run: {told}", cure)
     if names:
         raise UnitFailed(
             f"{', '.join(names)} failed",

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from sametree import steps, terminal
 from sametree.database import migrations, server
 from sametree.database.address import Address
-from sametree.errors import UnitFailed, UsageError
+from sametree.errors import SurroundingsError, UnitFailed, UsageError
+from sametree.testing import triage
 from sametree.toolchains import locks
 from sametree.units.work import Work
 
@@ -76,6 +77,11 @@ def _run(
     work.note(outcome)
     if not outcome.passed:
         said = progress.problem or "\n".join(progress.other[-15:])
+        heard = "\n".join([progress.problem, *progress.other])
+        around = work.around({**env, **variables})
+        if cause := triage.of_step(outcome.code, heard, around):
+            told = f"{cause.text}\n{address.hide(said)}"
+            raise SurroundingsError(told, cause.cure)
         raise UnitFailed(address.hide(said), progress.cure)
     if brief:
         seconds = terminal.duration(time.monotonic() - started)

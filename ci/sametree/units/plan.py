@@ -55,6 +55,8 @@ def plan(
 
 def run(project: Project, units: Sequence[Unit]) -> None:
     """Print the plan; in CI, write the matrix of its jobs to $GITHUB_OUTPUT."""
+    from sametree.insight import job_summary
+
     trusted, note = _trusted(project)
     jobs = plan(project, units, trusted)
     rows = [
@@ -72,6 +74,9 @@ def run(project: Project, units: Sequence[Unit]) -> None:
     terminal.say(f"\n  {needed} of {len(jobs)} units are jobs in CI")
     if note:
         terminal.say(f"  {note}")
+    job_summary.append(
+        job_summary.of_plan([(job.unit, job.needed, job.reason) for job in jobs])
+    )
     if output := os.environ.get("GITHUB_OUTPUT"):
         with open(output, "a", encoding="utf-8") as file:
             file.write(matrix(jobs))

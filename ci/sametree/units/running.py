@@ -161,13 +161,13 @@ def _recorded(
             do(work)
             result = "success"
         except (SurroundingsError, UsageError) as error:
-            result, reason = "error", str(error)
+            result, reason = "error", _with_lines(error, work)
             raise
         except OSError as error:
             result, reason = "error", str(of_machine(error))
             raise
         except SametreeError as error:
-            result, reason = "failure", str(error)
+            result, reason = "failure", _with_lines(error, work)
             raise
         except Exception as error:
             result, reason = "error", f"{type(error).__name__}: {error}"
@@ -187,6 +187,10 @@ def _recorded(
                 outputs=dict(work.outputs),
             )
             _settle(work, unit, now, ended)
+
+
+def _with_lines(error: SametreeError, work: Work) -> str:
+    return "\n".join([str(error), *work.failing])
 
 
 def _settle(work: Work, unit: Unit, before: Identity, ended: Record) -> None:

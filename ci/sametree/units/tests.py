@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from sametree import git, masking, terminal
+from msgspec import structs
+
+from sametree import git, masking, steps, terminal
 from sametree.database import migrations, server
 from sametree.database.address import Address
 from sametree.errors import SurroundingsError, UnitFailed
 from sametree.steps import Outcome, Step
-from sametree.testing import coverage, jest, junit
+from sametree.testing import coverage, jest, junit, triage
 from sametree.units import migrate
 from sametree.units.work import Work, cores
 
@@ -27,11 +29,13 @@ def tests(work: Work) -> None:
     work.reports.mkdir(parents=True)
     for step in work.toolchain.tests(work.place, cores(), work.args):
         with _database(work, env) as variables:
-            outcome = work.run(step, {**env, **variables}, live=True)
+            given = {**env, **variables}
+            outcome = work.run(step, given, live=True)
+            said = _said_before_tests(work, outcome, given)
         if work.component.language == "node":
             jest.collect(work.reports, work.folder)
         masking.hide_in_file(work.reports / "junit.xml")
-        _judge_tests(work, outcome)
+        _judge_tests(work, outcome, given, said)
         _judge_coverage(work)
 
 
@@ -58,8 +62,23 @@ def variables_for(template: Address, driver: str | None) -> Mapping[str, str]:
     }
 
 
-def _judge_tests(work: Work, outcome: Outcome) -> None:
-    """Tell which tests failed; raise UnitFailed when any did."""
+def _said_before_tests(work: Work, outcome: Outcome, env: Mapping[str, str]) -> str:
+    """Return what pytest says when it cannot even begin; what it wrote passed us by."""
+    begun = (work.reports / "junit.xml").exists()
+    ended = outcome.passed or outcome.code < 0  # killed: it will not tell why
+    if begun or ended or work.component.language == "node":
+        return ""
+    step = outcome.step
+    alone = ("-n0",) if "-n" in step.argv else ()
+    argv = (*step.argv, *alone, "--collect-only", "--quiet", "--no-cov")
+    return steps.run(structs.replace(step, argv=argv), env).output
+
+
+def _judge_tests(
+    work: Work, outcome: Outcome, env: Mapping[str, str], said: str
+) -> None:
+    """Tell which tests failed, and why. Raise UnitFailed when one did by a fault of the
+    code, SurroundingsError when all did by one of what surrounds it."""
     step: Step = outcome.step
     if outcome.passed and outcome.code:
         work.notes.append("no test was selected")
@@ -75,11 +94,11 @@ def _judge_tests(work: Work, outcome: Outcome) -> None:
         hint = (
             f"{step.name} ended with exit code {outcome.code} before it ran the tests"
         )
+        if cause := triage.of_step(outcome.code, said, work.around(env)):
+            raise SurroundingsError(f"{hint}: {cause.text}", cause.cure)
         raise UnitFailed(hint, "see its output above")
-    listed = "\n".join(f"  {failure}" for failure in results.failures[:10])
-    more = len(results.failures) - 10
-    listed += f"\n  and {more} more" if more > 0 else ""
-    raise UnitFailed(f"{results.summary}:\n{listed}", _repeat(work, results))
+    verdict = triage.blame(results.failures, work.around(env))
+    raise verdict.problem(results.summary, _repeat(work, results))
 
 
 def _repeat(work: Work, results: junit.Results) -> str:

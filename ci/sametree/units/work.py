@@ -7,16 +7,22 @@ import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sametree import files, steps, surroundings, terminal, toolchains
-from sametree.errors import UnitFailed
+from sametree.errors import SurroundingsError, UnitFailed
+from sametree.insight import ci_log
 from sametree.records import Covered, StepRun
 from sametree.settings import Component, Project
 from sametree.steps import Outcome, Step
+from sametree.testing import triage
+from sametree.testing.triage import Around
 from sametree.toolchains import Place, environments, findings, locks
 
+TAIL = 15
+"""Last lines of a failed step that a record keeps, where it told no findings."""
 JOBS = "SAMETREE_JOBS"
 """Says how many processes a unit may use, where it should not be all processors."""
 
@@ -45,6 +51,7 @@ class Work:
     covered: Covered | None = None
     notes: list[str] = field(default_factory=list)
     mend: list[str] = field(default_factory=list)
+    failing: list[str] = field(default_factory=list)
     ran: list[StepRun] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
@@ -111,14 +118,25 @@ class Work:
 
     def run(self, step: Step, env: Mapping[str, str], *, live: bool = False) -> Outcome:
         """Run a step. A captured one that fails shows what it printed, and fails us."""
-        outcome = steps.run(step, env, live=live)
+        with ci_log.folded(step.name) if live else nullcontext():
+            outcome = steps.run(step, env, live=live)
         self.note(outcome)
         if not live:
             self.tell(outcome)
             if not outcome.passed:
-                terminal.say(_indented(outcome.output))
-                raise UnitFailed(f"{step.name} failed (exit code {outcome.code})")
+                terminal.say(ci_log.unheeded(_indented(outcome.output)))
+                told = f"{step.name} failed (exit code {outcome.code})"
+                if cause := triage.of_step(
+                    outcome.code, outcome.output, self.around(env)
+                ):
+                    raise SurroundingsError(f"{told}: {cause.text}", cause.cure)
+                raise UnitFailed(told)
         return outcome
+
+    def around(self, env: Mapping[str, str]) -> Around:
+        """Return what a step with ``env`` has around it, to judge a failure by."""
+        declared = frozenset(self.project.settings.variables)
+        return Around(self.project.root, frozenset(env), declared)
 
     def check(self, checks: Sequence[Step], env: Mapping[str, str]) -> list[Outcome]:
         """Run all ``checks``, side by side; show what they found; return the failed."""
@@ -173,7 +191,11 @@ class Work:
         for finding in found:
             terminal.say(f"      {finding}")
         if not outcome.passed and outcome.step.reader and not found:
-            terminal.say(_indented(outcome.output))
+            terminal.say(ci_log.unheeded(_indented(outcome.output)))
+        if not outcome.passed:
+            said = [str(finding) for finding in found]
+            said = said or outcome.output.rstrip().splitlines()[-TAIL:]
+            self.failing += [f"{outcome.step.name}:", *(f"  {line}" for line in said)]
         if terminal.on_github():
             for finding in found[: terminal.ANNOTATIONS]:
                 file = (Path(self.component.path) / finding.file).as_posix()
