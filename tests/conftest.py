@@ -235,7 +235,7 @@ def sample(folder: Path, environments: Path) -> Sample:
             "sample.py": SAMPLE,
             "test_sample.py": SAMPLE_TEST,
             ".flake8": "[flake8]\nmax-line-length = 88\nexclude = .nox,noxfile.py\n",
-            ".gitignore": "/.nox/\n/dist/\n/reports/\n__pycache__/\n",
+            ".gitignore": "/.nox/\n/.sametree/\n/dist/\n/reports/\n__pycache__/\n",
         }
     )
     project.lock()

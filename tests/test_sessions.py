@@ -128,7 +128,7 @@ def test_migrate_keeps_the_database_and_goes_on_from_there(with_database):
     assert first.code == 0, first
     assert "2 migrations run" in first.output
     assert "0002  Revision 0002." in first.output
-    again = with_database.nox("-s", "migrate")
+    again = with_database.nox("-s", "migrate", "--", "--force")
     assert again.code == 0, again
     assert "at the newest migration" in again.output
     assert eventually(lambda: not processes_with(str(with_database.root)))
@@ -187,7 +187,7 @@ def test_the_artifact_knows_its_tree(sample):
                         file.write(os.environ["SAMETREE_TREE"])
                     build_data["force_include"]["tree.txt"] = "tree.txt"
             """,
-            ".gitignore": "/.nox/\n/dist/\n/reports/\n__pycache__/\ntree.txt\n",
+            ".gitignore": sample.text(".gitignore") + "tree.txt\n",
         }
     )
     sample.settings("\n[tool.hatch.build.hooks.custom]\n")
@@ -283,3 +283,11 @@ def test_lock_refuses_arguments_that_it_does_not_know(sample):
 def _built(root):
     folder = root / "dist" / "sample"
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_an_sdist_with_our_own_state_in_it_is_refused(sample):
+    sample.write({".gitignore": "/.nox/\n/dist/\n/reports/\n__pycache__/\n"})
+    ran = sample.nox("-s", "build")
+    assert ran.code == 1
+    assert "sample-1.0.tar.gz holds .sametree/" in ran.output
+    assert "add the line `.sametree/` to .gitignore" in ran.output

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import nox
 
-from sametree import answers, masking, records, steps, surroundings, terminal
+from sametree import answers, machine, masking, records, steps, surroundings, terminal
 from sametree.errors import SametreeError, UsageError, of_machine
 from sametree.settings import Component, Project
 from sametree.settings import load as load_settings
@@ -203,6 +204,8 @@ class Pipeline:
             asked = {unit.component.name for unit in self._asked(sys.argv[1:])}
             self.declared.require(asked | {chosen.name})
             wish, posargs = running.wishes(session.posargs)
+            if machine.in_ci() and chosen.name in self.project.settings.ci.audited:
+                wish = msgspec.structs.replace(wish, audit=True)
             unit = Unit(
                 name=session.name,
                 kind=kind,

@@ -141,6 +141,7 @@ def psql(project: Project) -> None:
 @_explained
 def clean(project: Project, *, database: bool = False, dry_run: bool = False) -> None:
     """Remove what the pipeline made; the development database only when asked for."""
+    from sametree import files
     from sametree.development import cleaning
 
     files.add_exclude_file(project.state)

@@ -19,10 +19,20 @@ TABLE = "tool.sametree"
 
 
 class Project(msgspec.Struct, frozen=True):
-    """A project: its folder, and its settings with all that was found by looking."""
+    """A project: its folder, and its settings with all that was found by looking.
+
+    A copy of a project, on which a unit is audited, has the project's own folder as
+    ``home``: what is made and kept belongs there.
+    """
 
     root: Path
     settings: Settings
+    home: Path | None = None
+
+    @property
+    def base(self) -> Path:
+        """The project's own folder, also where this is a copy."""
+        return self.home or self.root
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -32,7 +42,17 @@ class Project(msgspec.Struct, frozen=True):
     @property
     def state(self) -> Path:
         """The folder of what the suite keeps between runs; git ignores it."""
-        return self.root / ".sametree"
+        return self.base / ".sametree"
+
+    @property
+    def reports(self) -> Path:
+        """The folder of test and coverage reports."""
+        return self.base / self.settings.reports
+
+    @property
+    def dist(self) -> Path:
+        """The folder of what ``build`` makes."""
+        return self.base / self.settings.dist
 
     def component(self, name: str) -> Component:
         """Return the component called ``name``; raises UsageError when there is none."""

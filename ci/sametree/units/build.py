@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tarfile
 import tempfile
 from pathlib import Path
 
 from sametree import files, terminal
+from sametree.errors import UnitFailed
 from sametree.units.work import Work
 
 TREE_VARIABLE = "SAMETREE_TREE"
@@ -20,21 +22,34 @@ def build(work: Work) -> None:
     env = work.install("build")
     if work.tree:
         env[TREE_VARIABLE] = work.tree
-    dist = work.project.root / work.project.settings.dist
+    dist = work.project.dist
     dist.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=dist, prefix=f".{work.component.name}.new."))
     made.chmod(0o755)
     try:
         for step in work.toolchain.build(work.place, made):
             work.run(step, env)
+        _refuse_state(work, made)
         files.replace_folder(made, dist / work.component.name)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    work.outputs |= _digests(work.project.root, dist / work.component.name)
+    work.outputs |= _digests(work.project.base, dist / work.component.name)
     _list(work)
     work.notes.append(
         f"tree {work.tree[:12]}" if work.tree else "outside git: no tree id"
     )
+
+
+def _refuse_state(work: Work, made: Path) -> None:
+    """Raise UnitFailed when an sdist holds our own state: it differs at each build."""
+    state = work.project.state.name
+    for path in made.glob("*.tar.gz"):
+        with tarfile.open(path) as opened:
+            if any(f"/{state}/" in name for name in opened.getnames()):
+                raise UnitFailed(
+                    f"{path.name} holds {state}/, where sametree keeps its records",
+                    f"add the line `{state}/` to .gitignore: build backends read that",
+                )
 
 
 def _digests(root: Path, folder: Path) -> dict[str, str]:
@@ -47,7 +62,7 @@ def _digests(root: Path, folder: Path) -> dict[str, str]:
 
 
 def _list(work: Work) -> None:
-    root, made = work.project.root, work.outputs
+    root, made = work.project.base, work.outputs
     rows = [
         (path, f"{(root / path).stat().st_size:,} bytes", f"sha256 {made[path][:12]}")
         for path in list(made)[:LISTED]

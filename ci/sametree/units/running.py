@@ -60,7 +60,7 @@ def run(
         for line in why(work, unit, now):
             terminal.say(line)
         return False
-    if not wish.force and _is_proven(work, unit, now):
+    if not wish.force and _is_proven(work, unit, now, audited=wish.audit):
         return False
     turn = (
         files.add_exclude_file(state) / "locks" / f"{records.file_name(unit.name)}.unit"
@@ -75,7 +75,7 @@ def run(
     with files.locked(turn) if descriptor is None else files.holding(descriptor):
         if waited:
             now = identify(work.project, unit)
-            if not wish.force and _is_proven(work, unit, now):
+            if not wish.force and _is_proven(work, unit, now, audited=wish.audit):
                 return False
         records.complete(state)
         _recorded(work, unit, do, wish, now)
@@ -130,10 +130,13 @@ def _named(now: Identity) -> str:
     return terminal.colour(f"  fingerprint {now.fingerprint[:12]}", "grey")
 
 
-def _is_proven(work: Work, unit: Unit, now: Identity) -> bool:
-    """Say and record that ``unit`` need not run, where that is so."""
+def _is_proven(work: Work, unit: Unit, now: Identity, *, audited: bool) -> bool:
+    """Say and record that ``unit`` need not run, where that is so.
+
+    Who asks for an audit is not content with a proof without one.
+    """
     found = proven(work.project.state, work.project.root, unit, now)
-    if found is None:
+    if found is None or (audited and not found.audited):
         return False
     terminal.say(f"  {terminal.mark('proven')} {unit.name} {passed(found)}")
     told = msgspec.structs.replace(
@@ -158,7 +161,12 @@ def _recorded(
     reason = ""
     with records.running(state, begun):
         try:
-            do(work)
+            if wish.audit:
+                from sametree.units import audit
+
+                audit.audited(work, unit, now, do)
+            else:
+                do(work)
             result = "success"
         except (SurroundingsError, UsageError) as error:
             result, reason = "error", _with_lines(error, work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,17 +48,22 @@ def _database(work: Work, env: Mapping[str, str]) -> Iterator[Mapping[str, str]]
         return
     with server.fresh(work.project, "tests") as address:
         migrate.upgrade(work, env, address, brief=True)
-        yield variables_for(address, migrate.driver(work))
+        yield variables_for(address, migrate.driver(work), env.get("PYTHONPATH", ""))
 
 
-def variables_for(template: Address, driver: str | None) -> Mapping[str, str]:
-    """Return what makes each test process clone ``template`` for itself."""
+def variables_for(
+    template: Address, driver: str | None, path: str = ""
+) -> Mapping[str, str]:
+    """Return what makes each test process clone ``template`` for itself.
+
+    ``path`` is the PYTHONPATH that there is already.
+    """
     maintenance = server.given() or template.named("postgres")
     return {
         server.VARIABLE: template.url(driver),
         "SAMETREE_TEMPLATE_URL": template.url(driver),
         "SAMETREE_MAINTENANCE_URL": maintenance.url(driver),
-        "PYTHONPATH": str(INSIDE),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(INSIDE), path])),
         "PYTEST_PLUGINS": PLUGIN,
     }
 
@@ -119,7 +125,7 @@ def _judge_coverage(work: Work) -> None:
     measured = coverage.read(lcov)
     covered = work.covered = coverage.totals(measured.values())
     gate = work.project.gate(work.component)
-    relative = (work.reports / "html" / "index.html").relative_to(work.project.root)
+    relative = (work.reports / "html" / "index.html").relative_to(work.project.base)
     terminal.say(f"\n  coverage  {covered}   {relative}")
     if work.args:
         work.notes.append("coverage not judged: arguments chose the tests")

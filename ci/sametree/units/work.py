@@ -48,10 +48,12 @@ class Work:
     run_id: str = ""
     tree: str = ""
     declared: surroundings.Declared | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
     covered: Covered | None = None
     notes: list[str] = field(default_factory=list)
     mend: list[str] = field(default_factory=list)
     failing: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     ran: list[StepRun] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
@@ -71,7 +73,7 @@ class Work:
         """Where the component's reports go; a session beside ``tests`` has its own."""
         name = self.component.name
         name += "" if self.session == "tests" else f"-{self.session}"
-        return self.project.root / self.project.settings.reports / name
+        return self.project.reports / name
 
     @property
     def toolchain(self) -> toolchains.Toolchain:
@@ -99,7 +101,7 @@ class Work:
         the component needs when it runs.
         """
         # Packages bring programs of their own, which get no declared variable.
-        env = surroundings.clean()
+        env = self.clean()
         declared = self.declared or surroundings.look(self.project)
         given = declared.of(self.component.name)
         self.environment |= declared.record(self.component.name, env)
@@ -107,14 +109,17 @@ class Work:
             state = self.project.state
             environments.install_node(self.folder, state, env, _say_indented)
             programs = self.folder / "node_modules" / ".bin"
-            return {
-                **environments.with_path(env, programs, environments.node()),
-                **given,
-            }
+            path = environments.with_path(env, programs, environments.node())
+            return {**path, **given, **self.extra}
         lock = locks.for_purpose(self.project, self.component, purpose)
         environments.make_python(self.venv, [lock], env)
         env["VIRTUAL_ENV"] = str(self.venv)
-        return {**environments.with_path(env, self.venv / "bin"), **given}
+        path = environments.with_path(env, self.venv / "bin")
+        return {**path, **given, **self.extra}
+
+    def clean(self) -> dict[str, str]:
+        """Return the environment of a step that is none of the component's own."""
+        return surroundings.clean()
 
     def run(self, step: Step, env: Mapping[str, str], *, live: bool = False) -> Outcome:
         """Run a step. A captured one that fails shows what it printed, and fails us."""
@@ -150,6 +155,8 @@ class Work:
 
     def note(self, outcome: Outcome) -> None:
         """Keep how a step ended, for the record, as it would read on any machine."""
+        if not outcome.passed:
+            self.said.append(outcome.output)
         self.ran.append(
             StepRun(
                 name=outcome.step.name,
@@ -162,13 +169,14 @@ class Work:
 
     def _anywhere(self, text: str) -> str:
         """Return an argument with names for the folders of this machine."""
-        dist = re.escape(str(self.project.root / self.project.settings.dist))
+        dist = re.escape(str(self.project.dist))
         text = re.sub(rf"{dist}/\.[^/]*\.new\.\w+", "{new}", text)
         places = {
             str(environments.home()): "{python}",
             str(self.venv): "{venv}",
             str(self.project.state): "{state}",
             str(self.project.root): "{root}",
+            str(self.project.base): "{root}",
             os.path.expanduser("~"): "{home}",
             tempfile.gettempdir(): "{temporary}",
         }
