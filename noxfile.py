@@ -66,6 +66,20 @@ def proofs(session, component):
     pipeline.run(session, component)
 
 
+@nox.session
+@pipeline.whole("workflows")
+def workflows(session):
+    """Hold the workflow files to their rules: thin, safe, and as settings write them."""
+    pipeline.run(session)
+
+
+@nox.session(allow_parallel=False)
+@pipeline.whole("rehearse")
+def rehearse(session):
+    """Run the committed workflow here, and compare its records with this machine's."""
+    pipeline.run(session)
+
+
 @nox.session(venv_backend="none")
 def plan(session):
     """Print which units CI has to run for this tree, and why."""

@@ -13,7 +13,8 @@ import pytest
 from repositories import Copied, Repository, without_configuration
 
 from sametree import fingerprint, trees
-from sametree.fingerprint import Inputs, decided, readable
+from sametree.digests import readable
+from sametree.fingerprint import Inputs, decided
 from sametree.settings import Component, Project, Settings
 
 
@@ -380,6 +381,14 @@ def test_a_link_into_what_is_left_out_takes_it_in(repository):
     assert not sees(repository, rules, "app/server/main.py")
 
 
+def test_configuration_that_is_a_link_is_followed(repository):
+    repository.write("config/tools/pytest.ini", "[pytest]")
+    repository.link("pytest.ini", "config/tools/pytest.ini")
+    before = parts(repository.root, SERVER, "app/server")
+    repository.write("config/tools/pytest.ini", "[pytest]\naddopts = -x")
+    assert parts(repository.root, SERVER, "app/server") != before
+
+
 def test_an_input_behind_a_link_is_seen(repository):
     repository.link("way", "app/page")
     for rules in ({"way": True}, {"way/index.js": True}, {"way/deep/new": True}):
@@ -653,25 +662,26 @@ def test_source_parts_are_those_that_no_machine_changes():
     assert fingerprint.source_parts({**own, **same}) == same
 
 
-def test_the_suite_is_another_when_any_of_its_files_is(tmp_path):
+def test_the_suite_is_another_when_any_of_its_files_is_wherever_it_lies(tmp_path):
     package = os.path.dirname(fingerprint.__file__)
-    copy = tmp_path / "sametree"
-    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    one, other = tmp_path / "one" / "sametree", tmp_path / "other" / "sametree"
+    shutil.copytree(package, one, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(one, other)
 
-    def suite():
+    def suite(copy):
         program = "from sametree import fingerprint; print(fingerprint.suite())"
-        env = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONPYCACHEPREFIX": ""}
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(copy.parent)}
         argv = [sys.executable, "-c", program]
         return subprocess.run(argv, env=env, check=True, capture_output=True).stdout
 
-    before = suite()
-    assert before == suite() == fingerprint.suite().encode() + b"\n"
-    with (copy / "database" / "address.py").open("a") as file:
+    before = suite(one)  # leaves compiled files, which are nothing new
+    assert before == suite(one) == suite(other)
+    with (one / "database" / "address.py").open("a") as file:
         file.write("# changed\n")
-    changed = suite()
+    changed = suite(one)
     assert changed != before
-    (copy / "template.yml").write_text("jobs: {}\n")
-    assert suite() not in (before, changed)
+    (one / "template.yml").write_text("jobs: {}\n")
+    assert suite(one) not in (before, changed)
 
 
 def test_the_interpreter_is_told_with_its_full_version(monkeypatch):

@@ -151,7 +151,6 @@ def test_after_the_clock_jumped_back_the_newest_proof_stays(tmp_path):
 
 def test_a_proof_is_written_whole_or_not_at_all(tmp_path):
     proofs.keep(tmp_path, record())
-    (tmp_path / "proofs" / "tests.app").chmod(0o755)
     assert [path.name for path in place(tmp_path).parent.iterdir()] == [f"{PRINT}.json"]
 
 

@@ -454,6 +454,15 @@ def test_a_hidden_file_that_became_something_else_counts(repository, flag):
     assert all(one != other for i, one in enumerate(seen) for other in seen[:i])
 
 
+def test_a_hidden_file_whose_folder_became_a_file_counts(repository):
+    repository.git("update-index", "--assume-unchanged", "backend/app.py")
+    before = told(repository.root)
+    shutil.rmtree(repository.root / "backend")
+    gone = told(repository.root)
+    repository.write("backend", "a file")
+    assert before != gone != told(repository.root) != before
+
+
 def test_of_a_file_beside_the_project_that_git_shall_not_look_at_nothing_is_told(
     repository,
 ):
@@ -633,6 +642,15 @@ def test_a_submodule_whose_repository_is_gone_has_no_answer(repository, library)
         trees.read(repository.root)
 
 
+def test_a_submodule_whose_working_copy_is_elsewhere_has_no_answer(
+    repository, library, tmp_path
+):
+    inner = repository.submodule("lib", library)
+    inner.git("config", "core.worktree", str(tmp_path))
+    with pytest.raises(trees.Unreadable):
+        trees.read(repository.root)
+
+
 def test_a_submodule_is_asked_as_a_project_too(repository, library):
     inner = repository.submodule("lib", library)
     before = told(inner.root)
@@ -666,6 +684,22 @@ def test_a_repository_inside_without_a_commit_gives_no_answer(repository):
     assert trees.tree_id(repository.root) is None
     with pytest.raises(trees.Unreadable, match="does not have a commit checked out"):
         trees.read(repository.root)
+
+
+def test_in_a_sparse_checkout_too_what_git_refuses_gives_no_answer(
+    repository, tmp_path
+):
+    clone = repository.clone(tmp_path / "sparse")
+    clone.git("sparse-checkout", "set", "--cone", "backend")
+    Repository(clone.root / "inside").write("file.txt")
+    with pytest.raises(trees.Unreadable, match="does not have a commit checked out"):
+        trees.read(clone.root)
+
+
+def test_a_repository_without_a_configuration_has_a_tree(repository):
+    before = trees.tree_id(repository.root)
+    (repository.root / ".git" / "config").unlink()
+    assert trees.tree_id(repository.root) == before
 
 
 def test_errors_that_git_is_told_to_ignore_give_no_answer(repository):
@@ -765,13 +799,17 @@ def test_a_large_file_outside_is_not_looked_at(repository, tmp_path):
 
 
 def test_a_link_that_leads_out_and_in_again_is_followed(repository, tmp_path):
-    (tmp_path / "way").symlink_to("project/backend")
-    repository.link("link", "../way/app.py")
-    assert told(repository.root) == (
-        trees.tree_id(repository.root),
-        {},
-        {"link": ["backend/app.py"]},
-    )
+    way = tmp_path / "way"
+    way.symlink_to("project/backend")
+    repository.link("link", "../way")
+    before = told(repository.root)
+    assert before[2] == {"link": ["backend"]}
+    way.unlink()
+    way.symlink_to("project/frontend")
+    after = told(repository.root)
+    assert after[0] == before[0]
+    assert after[1] != before[1]  # what else would tell that no file has changed?
+    assert after[2] == {"link": ["frontend"]}
 
 
 def test_a_device_is_told_without_being_read(repository):
@@ -1003,6 +1041,22 @@ def test_asking_does_not_need_a_writable_repository(repository):
     os.utime(repository.root / "readme.txt", LONG_AGO)
     (repository.root / ".git" / "index.lock").touch()
     assert trees.tree_id(repository.root) == repository.committed
+
+
+def test_a_full_disk_gives_no_answer_and_leaves_nothing(repository):
+    program = (
+        "import resource, sys; from sametree import trees\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, -1))\n"
+        "try: print(trees.read('.', '.sametree'))\n"
+        "except trees.Unreadable as error: print('no:', error)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    argv = [sys.executable, "-B", "-c", program]
+    done = subprocess.run(argv, cwd=repository.root, env=env, capture_output=True)
+    assert done.stdout.startswith(b"no: File too large"), done
+    left = [path for path in (repository.root / ".sametree").rglob("*")]
+    assert [path for path in left if path.is_file()] == []
 
 
 def test_an_index_that_is_garbled_gives_no_answer(repository):

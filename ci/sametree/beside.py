@@ -83,20 +83,22 @@ def led(
     """Follow ``links`` (path and target) of the project at ``root``.
 
     Returns, for each, the paths in the project that it leads to, the last one at last
-    and further links before it; and what is at the end of those that lead outside.
+    and further links before it; and what is known of the way of those that lead outside.
     """
     root = os.path.realpath(root)
     inside: dict[str, list[str]] = {}
     outside: dict[str, str] = {}
     for path in links:
         *passed, last = _followed(root, links, path)
-        found = [_within(root, place) for place in passed]
+        found = [within(root, place) for place in passed]
         inside[path] = [each for each in found if each is not None]
-        end = _within(root, last)
+        end = within(root, last)
         if end is None:
             outside[path] = _beyond(last)
-        else:
-            inside[path].append(end)
+            continue
+        inside[path].append(end)
+        if None in found:
+            outside[path] = f"leads outside and back to {digest(end)}"
     return inside, outside
 
 
@@ -118,7 +120,7 @@ def _followed(root: str, links: Mapping[str, str], path: str) -> list[str]:
             at = os.path.dirname(at)
             continue
         at = os.path.join(at, name)
-        own = _within(root, at)
+        own = within(root, at)
         target = _target(at) if own is None else links.get(own, "")
         if target:
             passed.append(at)
@@ -134,10 +136,10 @@ def _target(place: str) -> str:
         return ""
 
 
-def _within(root: str, place: str) -> str | None:
+def within(root: str, place: str) -> str | None:
     """Return ``place`` relative to ``root``; None when it lies outside.
 
-    >>> _within("/project", "/project/app/x"), _within("/project", "/")
+    >>> within("/project", "/project/app/x"), within("/project", "/")
     ('app/x', None)
     """
     if place == root:

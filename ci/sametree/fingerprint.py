@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from sametree import files
+from sametree.digests import readable
 from sametree.settings import Component, Project, detect
 from sametree.trees import Tree
 
@@ -57,11 +58,11 @@ def rules(project: Project, component: Component, session: str) -> dict[str, boo
     Paths in the settings are relative to the component, or to the project when they
     begin with ``/``; a ``!`` before one leaves it out.
     """
-    own = _place(project, component)
+    own = place(project, component)
     found = {
         _inside(posixpath.join(own, path)): False for path in project.nested(component)
     }
-    found |= {_place(project, each): True for each in _depended(project, component)}
+    found |= {place(project, each): True for each in _depended(project, component)}
     for text in component.inputs.get(session, (".",)):
         taken, path = not text.startswith("!"), text.removeprefix("!")
         base = "" if path.startswith("/") else own
@@ -85,8 +86,8 @@ def _depended(project: Project, component: Component) -> list[Component]:
     return list(found.values())
 
 
-def _place(project: Project, component: Component) -> str:
-    """Return the folder of ``component``, relative to the project."""
+def place(project: Project, component: Component) -> str:
+    """Return the folder of ``component``, relative to the project ("" is its root)."""
     if component.path.startswith("/"):
         return _inside(os.path.relpath(component.path, project.root))
     return _inside(component.path)
@@ -108,7 +109,7 @@ class Inputs:
         """Return ``input:PATH -> "MODE ID"`` for the rules of a unit.
 
         ``folder`` is the component's, whose tools look for configuration above it.
-        A name with bytes that are no UTF-8 is written as by :func:`readable`.
+        A name with bytes that are no UTF-8 is written as by ``digests.readable``.
         """
         whole = {**self._configuration(folder), **unit}
         whole |= {path: True for path in self._linked(whole)}
@@ -206,18 +207,6 @@ def suite() -> str:
             name = str(path.relative_to(package))
             summed.update(files.digest(name, path.read_bytes()).encode())
     return summed.hexdigest()
-
-
-def readable(text: str) -> str:
-    r"""Return ``text``, of bytes that may be no UTF-8, as JSON can have it.
-
-    >>> readable("caf\udce9"), readable("caf\ufffd")
-    ('caf\ufffde9', 'caf\ufffd-')
-    """
-    marked = text.replace("\ufffd", "\ufffd-")
-    return re.sub(
-        "[\udc80-\udcff]", lambda m: f"\ufffd{ord(m[0]) - 0xDC00:02x}", marked
-    )
 
 
 def interpreter() -> str:

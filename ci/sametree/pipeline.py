@@ -322,7 +322,7 @@ class Pipeline:
 
 def _function(kind: str) -> Callable[[Any], None]:
     """Return the function of a unit; the import waits until it is needed."""
-    from sametree.units import build, lint, migrate, tests
+    from sametree.units import build, lint, migrate, tests, workflows
 
     units: dict[str, Callable[[Any], None]] = {
         "lint": lint.lint,
@@ -330,6 +330,8 @@ def _function(kind: str) -> Callable[[Any], None]:
         "tests": tests.tests,
         "migrate": migrate.migrate,
         "build": build.build,
+        "workflows": workflows.workflows,
+        "rehearse": workflows.rehearse_and_compare,
     }
     return units[kind]
 

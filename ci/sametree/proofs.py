@@ -30,12 +30,10 @@ def find(state: Path, unit: str, fingerprint: str) -> Record | None:
 
 def keep(state: Path, record: Record) -> None:
     """Keep ``record`` as a proof; the oldest of its unit go. Raises OSError."""
-    folder = _place(state, record.unit)
-    files.write_atomically(
-        folder / f"{record.fingerprint}.json", records.encode(record)
-    )
-    kept = sorted(folder.glob("*.json"), key=records.age)
-    for old in kept[:-KEPT]:
+    own = _place(state, record.unit) / f"{record.fingerprint}.json"
+    files.write_atomically(own, records.encode(record))
+    others = [path for path in own.parent.glob("*.json") if path != own]
+    for old in sorted(others, key=records.age)[: max(0, len(others) + 1 - KEPT)]:
         with suppress(OSError):
             old.unlink()
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from sametree import answers, files, masking
+from sametree.digests import readable
 
 RUN_VARIABLE = answers.RUN_VARIABLE
 """Set by the first process of a run, so that parallel sessions join the same run."""
@@ -153,7 +155,19 @@ def load(path: Path) -> Record | None:
 def encode(record: Record) -> str:
     """Return the text of a record's file."""
     told = masking.hide_in(msgspec.to_builtins(record), NAMES)
-    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n"
+    try:
+        raw = msgspec.json.encode(told)
+    except UnicodeEncodeError:  # a name of a file, or an argument, of any bytes
+        raw = msgspec.json.encode(_readable(told))
+    return msgspec.json.format(raw, indent=2).decode() + "\n"
+
+
+def _readable(told: Any) -> Any:
+    if isinstance(told, str):  # parts are readable already
+        return readable(told) if re.search("[\ud800-\udfff]", told) else told
+    if isinstance(told, dict):
+        return {_readable(name): _readable(value) for name, value in told.items()}
+    return [_readable(each) for each in told] if isinstance(told, list) else told
 
 
 def file_name(unit: str) -> str:
@@ -183,8 +197,8 @@ def running(state: Path, record: Record) -> Iterator[None]:
     mark = folder / f"{record.run}.{file_name(record.unit)}.json"
     made = folder / f".{mark.name}.{secrets.token_hex(4)}"
     folder.mkdir(exist_ok=True)
-    descriptor = files.lock(made)
     text = encode(record).encode()
+    descriptor = files.lock(made)
     try:
         if os.write(descriptor, text) < len(text):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(mark))

@@ -21,7 +21,6 @@ from sametree.errors import (
     INTERRUPTED,
     SURROUNDINGS,
     SametreeError,
-    UsageError,
     of_machine,
 )
 from sametree.records import Record
@@ -158,6 +157,15 @@ def clean(project: Project, *, database: bool = False, dry_run: bool = False) ->
 
 
 @_explained
+def write_workflows(project: Project) -> None:
+    """Write the files in ``.github`` that settings decide."""
+    from sametree.workflows import write
+
+    for change in write.write(project):
+        terminal.say(f"  {change.file}  {change.what}")
+
+
+@_explained
 def compare(
     project: Project,
     *,
@@ -183,42 +191,18 @@ def compare(
 
 @_explained
 def push_records(project: Project, *, remote: str = "origin", folder: str = "") -> None:
-    """Share records with other clones: this checkout's, or those below ``folder``.
+    """Share records with other clones: this checkout's, or those below ``folder``."""
+    from sametree import record_tasks
 
-    They are signed when the environment holds a key.
-    """
-    from sametree.sharing import notes, signatures
-
-    key = signatures.given()
-    if key:
-        terminal.keep_secret([key])
-    if folder and not Path(folder).is_dir():
-        raise UsageError(f"there is no folder {folder}")
-    found, broken = notes.below(Path(folder)) if folder else ([], [])
-    for path in broken:
-        terminal.say(f"  no record that can be read: {path}")
-    if not folder:
-        found = notes.local(project.state)
-    done = notes.push(project.root, found, remote=remote, key=key)
-    told = [
-        f"{done.new} new",
-        f"{done.known} known already",
-        f"{done.private} of work that is in no commit stayed here",
-        f"{done.pruned} older than {notes.DAYS} days removed",
-    ]
-    shown = [text for text in told if not text.startswith("0 ")] or ["nothing to share"]
-    signed = " signed" if key else ""
-    terminal.say(f"  {remote} {notes.REF}{signed}: {', '.join(shown)}")
+    record_tasks.push(project, remote=remote, folder=folder)
 
 
 @_explained
 def pull_records(project: Project, *, remote: str = "origin") -> None:
     """Take over the records that ``remote`` has."""
-    from sametree.sharing import notes
+    from sametree import record_tasks
 
-    before = len(notes.known(project.root))
-    found = notes.pull(project.root, remote=remote)
-    terminal.say(f"  {len(found)} records, {max(0, len(found) - before)} of them new")
+    record_tasks.pull(project, remote=remote)
 
 
 @_explained
@@ -237,17 +221,9 @@ def list_records(project: Project, *, count: int = 10) -> None:
 @_explained
 def new_records_key(project: Project) -> None:
     """Make a key with which CI signs its records; say where its two halves go."""
-    from sametree.sharing import signatures
+    from sametree import record_tasks
 
-    private, public = signatures.new_key()
-    terminal.say("  The public key, for pyproject.toml:\n")
-    terminal.say("    [tool.sametree.ci]")
-    terminal.say(f'    signers = ["{public}"]\n')
-    terminal.say(
-        f"  The private key, for CI's secret {signatures.VARIABLE}. It is shown"
-    )
-    terminal.say("  only now, and kept nowhere:\n")
-    terminal.say(f"    {private}")
+    record_tasks.key(project)
 
 
 @_explained

@@ -121,13 +121,15 @@ def read(root: str | Path, state: str | Path | None = None) -> Tree | None:
     Tracked and untracked files count, ignored ones do not. New objects are kept below
     ``state``, where one is given; else they are gone when we return.
 
-    Raises Unreadable when git cannot write the tree (a full disk, a file that may not
+    Raises Unreadable when the tree cannot be written (a full disk, a file that may not
     be read, an empty repository inside this one).
     """
     try:
         tree, links = _found(root, state) or (None, {})
     except git.Missing:
         return None
+    except OSError as error:
+        raise Unreadable(f"{error.strerror} ({error.filename or root})") from None
     if tree and links:
         inside, outside = beside.led(str(root), links)
         return Tree(root, tree.id, tree.env, {**tree.beside, **outside}, inside)

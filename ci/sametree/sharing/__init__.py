@@ -1,1 +1,1 @@
-"""How do run records reach other clones, without a server, and whose are believed?"""
+"""How do run records reach others, without a server, and whose are believed?"""

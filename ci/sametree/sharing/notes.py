@@ -1,60 +1,71 @@
-"""How do records travel with the repository? As git notes in a ref of their own.
+"""How do records reach other clones? As git notes, in a ref of our own at the remote.
 
-A note hangs on the commit whose tree the record is about; it has a record a line. The
-ref is written by a union: to what the remote has, our lines are added; when somebody
-else was faster, again. Lines that are no records of ours are never touched.
+A note hangs on the commit whose tree its records are about; it has a record a line. The
+ref is written by comparing and swapping: to what the remote has now, our lines are
+added; when somebody else was faster, once more. So no line is ever lost, and lines that
+are no records of ours are never touched.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import subprocess
-import tempfile
+import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from sametree import git, records
+from sametree import files, records
 from sametree.errors import SurroundingsError, UsageError
 from sametree.records import Record
-from sametree.sharing import signatures
+from sametree.sharing import calls, claims, lines
+from sametree.sharing.lines import Shared
+from sametree.sharing.store import Notes
 
 REF = "refs/notes/sametree"
+"""Where a remote has the records."""
+TRACKED = "refs/notes/remotes/{}/sametree"
+"""Where a clone has what it last saw of a remote."""
 DAYS = 90
-"""How long shared records are kept."""
-PATIENCE = 120.0
-"""Seconds for which a push is tried again when others are faster."""
-LARGEST = 8 << 20
-"""Bytes; a larger note is none of ours, and is left alone unread."""
-IDENTITY = {
-    f"GIT_{who}_{what}": text
-    for who in ("AUTHOR", "COMMITTER")
-    for what, text in (("NAME", "sametree"), ("EMAIL", "sametree@localhost"))
-}
+"""Age at which a shared record may go."""
+SLACK = 0.1
+"""Share of that age by which the oldest has to exceed it before anything goes. Pruning
+begins the ref afresh, which no push should have to do."""
+PATIENCE = 180.0
+"""Seconds for which a push is tried again while others are faster."""
+STILL = 20.0
+"""Seconds after which nobody else can be at work where the remote has not changed: a
+lock was left there, or another ref is in the way."""
+PAUSE = (0.05, 2.0)
+"""Seconds: the first and the longest pause between two tries, at most."""
+LOCK = "sametree-notes.lock"
+"""File in the repository that keeps two of our own processes apart."""
+DAY = 86_400.0
+IN_NO_COMMIT = "made of work that is in no commit"
+NO_COMMIT = "of a commit that is not in this clone"
+NO_ROOM = "no room in the note of the commit"
 
-
-class Shared(msgspec.Struct, frozen=True):
-    """A record that others can see: on which commit, and who signed it ("": nobody)."""
-
-    record: Record
-    commit: str
-    signer: str = ""
+trusted = lines.trusted
 
 
 class Pushed(msgspec.Struct, frozen=True):
-    """What a push did: records that are new on the remote, and such that were pruned.
-
-    ``private`` counts records of a tree that is in no commit; they stay at home.
-    """
+    """What a push did, in records: how many are new at the remote, how many it had, how
+    many of the new are signed, how many old ones went. ``left`` and ``unsigned`` count,
+    by reason, those that stayed here and those that the key did not sign."""
 
     new: int
     known: int
-    private: int
-    pruned: int
+    signed: int = 0
+    pruned: int = 0
+    left: Mapping[str, int] = {}
+    unsigned: Mapping[str, int] = {}
+
+    @property
+    def private(self) -> int:
+        """How many stayed here because they are of work that is in no commit."""
+        return self.left.get(IN_NO_COMMIT, 0)
 
 
 def push(
@@ -65,296 +76,54 @@ def push(
     days: float = DAYS,
     key: str | None = None,
 ) -> Pushed:
-    """Add records to those that ``remote`` has; with ``key`` they are signed.
+    """Add records to those that ``remote`` has; take out those older than ``days``.
 
-    Records of other clones that arrive at the same time stay. Raises SurroundingsError
-    when the remote cannot be reached or refuses.
+    With a private ``key`` what this CI run did is signed (see ``claims``). A record of
+    a tree that is in no commit stays here, and so does one that tells only of another.
+
+    Raises UsageError when there is no such remote, or something else under our ref, and
+    SurroundingsError when the remote cannot be reached or refuses.
     """
-    _repository(root)
-    lines, private = _lines(root, found, key)
-    deadline = time.monotonic() + PATIENCE
-    wait = 0.02
-    while True:
-        there = _fetch(root, remote)
-        notes = _Notes(root, there)
-        new = sum(notes.add(commit, line) for commit, line in lines)
-        pruned = notes.prune(time.time() - days * 86400)
-        known = len(lines) - new
-        if not new and not pruned:
-            return Pushed(0, known, private, 0)
-        made = notes.commit()
-        if _sent(root, remote, made, there):
-            _git(root, "update-ref", REF, made)
-            return Pushed(new, known, private, pruned)
-        if time.monotonic() > deadline:
-            raise SurroundingsError(
-                f"{remote} took no notes for {PATIENCE:.0f} s: others were always faster",
-                "try again later; nothing is lost",
-            )
-        time.sleep(wait * random.random())
-        wait = min(1.0, wait * 1.5)
+    common = calls.repository(root)
+    there = calls.target(root, remote)
+    ready, left = _ready(root, found)
+    refused = claims.refused(root, ready) if key else {}
+    shared = [
+        lines.written(record, None if number in refused else key)
+        for number, record in enumerate(ready)
+    ]
+    with files.locked(common / LOCK):
+        done = _swapped(root, there, TRACKED.format(remote), shared, days)
+    return msgspec.structs.replace(
+        done,
+        left={**left, **done.left},
+        unsigned=dict(Counter(refused.values())),
+    )
 
 
 def pull(root: Path, *, remote: str = "origin") -> list[Shared]:
-    """Take over the records that ``remote`` has; return all that are known then.
+    """Fetch the records that ``remote`` has, and return them.
 
-    Raises SurroundingsError when the remote cannot be reached.
+    Raises UsageError when there is no such remote, and SurroundingsError when it cannot
+    be reached.
     """
-    _repository(root)
-    there = _fetch(root, remote)
-    if there:
-        _git(root, "update-ref", REF, there)
-    return known(root)
+    common = calls.repository(root)
+    calls.target(root, remote)
+    own = TRACKED.format(remote)
+    with files.locked(common / LOCK):
+        calls.fetch(root, remote, REF, own)
+    return _read(root, [own])
 
 
 def known(root: Path) -> list[Shared]:
-    """Return the shared records that this repository has already."""
-    found = []
-    for commit, line in _Notes(root, _tip(root)).lines():
-        shared = _read(commit, line)
-        if shared is not None:
-            found.append(shared)
-    return found
-
-
-def _lines(
-    root: Path, found: Iterable[Record], key: str | None
-) -> tuple[list[tuple[str, str]], int]:
-    """Return commit and line for each record that can be shared; count the others."""
-    lines, private = [], 0
-    trees: dict[str, str] = {}
-    prefix = (git.run(root, "rev-parse", "--show-prefix") or "").strip()
-    for record in found:
-        if record.result == "skip":
-            continue  # it tells only of another record
-        commit = record.revision
-        if commit and commit not in trees:
-            told = git.run(root, "rev-parse", "--verify", f"{commit}:{prefix}")
-            trees[commit] = (told or "").strip()
-        if not commit or not record.tree or trees[commit] != record.tree:
-            private += 1
-            continue
-        builtins = msgspec.to_builtins(record)
-        line = signatures.sign(builtins, key) if key else {"record": builtins}
-        lines.append((commit, json.dumps(line, sort_keys=True, separators=(",", ":"))))
-    return lines, private
-
-
-def _read(commit: str, line: str) -> Shared | None:
-    """Return the record in a line of a note; None for what is no record of ours."""
-    if not line.startswith("{"):
-        return None
+    """Return the shared records that are here already, of any remote; [] outside git."""
+    asked = ("for-each-ref", "--format=%(refname)", "refs/notes")
     try:
-        told = json.loads(line)
-        record = msgspec.convert(told["record"], Record)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    if record.schema > records.SCHEMA:
-        return None
-    return Shared(
-        record, commit, signatures.signer(told) if "signature" in told else ""
-    )
-
-
-class _Notes:
-    """The notes of one commit of the ref, and what is to be changed in them."""
-
-    def __init__(self, root: Path, tip: str) -> None:
-        self._root = root
-        self._tip = tip
-        self._paths: dict[str, str] = {}
-        listed = _git(root, "ls-tree", "-r", "-z", tip) if tip else ""
-        self._blobs: dict[str, str] = {}
-        for entry in listed.split("\0"):
-            head, _, path = entry.partition("\t")
-            kind, commit = head.split(" ")[1:2], path.replace("/", "")
-            if kind == ["blob"] and len(commit) in (40, 64) and _is_hex(commit):
-                self._paths[commit] = path
-                self._blobs[commit] = head.split(" ")[2]
-        self._texts: dict[str, str | None] = self._all_texts()
-        self._changed: set[str] = set()
-
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """Yield commit and line of all notes."""
-        for commit, text in self._texts.items():
-            for line in (text or "").split("\n"):
-                yield commit, line
-
-    def add(self, commit: str, line: str) -> bool:
-        """Add a line to a note; return whether it is new."""
-        text = self._texts.get(commit, "")
-        if text is None or line in text.split("\n"):
-            return False
-        body = text if not text or text.endswith("\n") else f"{text}\n"
-        self._texts[commit] = f"{body}{line}\n"
-        self._changed.add(commit)
-        return True
-
-    def prune(self, oldest: float) -> int:
-        """Take out the records that began before ``oldest``; return how many."""
-        count = 0
-        for commit, text in self._texts.items():
-            lines = (text or "").split("\n")
-            kept = [line for line in lines if not _is_older(line, oldest)]
-            if len(kept) < len(lines):
-                count += len(lines) - len(kept)
-                self._texts[commit] = "\n".join(kept)
-                self._changed.add(commit)
-        return count
-
-    def commit(self) -> str:
-        """Write the changed notes as a commit on top of the old one; return its id."""
-        with tempfile.TemporaryDirectory(prefix="sametree-notes-") as scratch:
-            env = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
-            if self._tip:
-                _git(self._root, "read-tree", self._tip, env=env)
-            entries = []
-            for commit in sorted(self._changed):
-                text = self._texts[commit] or ""
-                path = self._paths.get(commit, commit)
-                if not text.strip():
-                    entries.append(f"0 {'0' * len(commit)}\t{path}\n")
-                    continue
-                blob = _git(self._root, "hash-object", "-w", "--stdin", given=text)
-                entries.append(f"100644 {blob.strip()}\t{path}\n")
-            update = ("update-index", "--index-info")
-            _git(self._root, *update, env=env, given="".join(entries))
-            tree = _git(self._root, "write-tree", env=env).strip()
-        parent = ("-p", self._tip) if self._tip else ()
-        message = ("-m", "Add run records", tree)
-        argv = ("commit-tree", "--no-gpg-sign", *parent, *message)
-        return _git(self._root, *argv, env=IDENTITY).strip()
-
-    def _all_texts(self) -> dict[str, str | None]:
-        """Read all notes with one process; None stands for one that is not text of ours."""
-        if not self._blobs:
-            return {}
-        sizes = ("cat-file", "--batch-check=%(objectsize)")
-        asked = "".join(f"{blob}\n" for blob in self._blobs.values())
-        told = _git(self._root, *sizes, given=asked).split("\n")
-        small = {
-            commit: blob
-            for (commit, blob), size in zip(self._blobs.items(), told, strict=False)
-            if size.isdigit() and int(size) <= LARGEST
-        }
-        found: dict[str, str | None] = dict.fromkeys(self._blobs)
-        asked = "".join(f"{blob}\n" for blob in small.values())
-        output = _git_bytes(self._root, "cat-file", "--batch", given=asked.encode())
-        position = 0
-        for commit in small:
-            end = output.index(b"\n", position)
-            size = int(output[position:end].rsplit(b" ", 1)[1])
-            try:
-                found[commit] = output[end + 1 : end + 1 + size].decode()
-            except UnicodeDecodeError:
-                found[commit] = None
-            position = end + size + 2
-        return found
-
-
-def _is_hex(text: str) -> bool:
-    return not text.strip("0123456789abcdef")
-
-
-def _is_older(line: str, oldest: float) -> bool:
-    """Return whether ``line`` is a record that began before ``oldest``."""
-    try:
-        return float(json.loads(line)["record"]["started"]) < oldest
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
-
-
-def _repository(root: Path) -> None:
-    if git.run(root, "rev-parse", "--git-dir") is None:
-        raise UsageError(
-            "records are shared by git, and this is no repository", "git init"
-        )
-
-
-def _tip(root: Path) -> str:
-    told = git.run(root, "rev-parse", "--verify", "--quiet", f"{REF}^{{commit}}")
-    return (told or "").strip()
-
-
-def _fetch(root: Path, remote: str) -> str:
-    """Fetch what ``remote`` has under our ref; return its commit, "" where there is none."""
-    own = f"refs/sametree/incoming-{os.getpid()}-{os.urandom(4).hex()}"
-    options = (
-        "--quiet",
-        "--no-tags",
-        "--no-write-fetch-head",
-        "--no-recurse-submodules",
-    )
-    done = _call(root, "fetch", *options, "--no-auto-gc", remote, f"+{REF}:{own}")
-    if done.returncode:
-        said = done.stderr.decode(errors="replace")
-        if "couldn't find remote ref" in said:
-            return ""
-        raise _refused(remote, "cannot be asked for records", said)
-    try:
-        return _git(root, "rev-parse", "--verify", f"{own}^{{commit}}").strip()
+        listed = calls.ask(root, *asked).decode(errors="surrogateescape").split("\n")
     except SurroundingsError:
-        raise SurroundingsError(
-            f"{REF} of {remote} holds no notes but something else",
-            f"remove it there: git push {remote} :{REF}",
-        ) from None
-    finally:
-        git.run(root, "update-ref", "-d", own)
-
-
-def _sent(root: Path, remote: str, commit: str, there: str) -> bool:
-    """Push ``commit`` over ``there``; False when somebody else was faster."""
-    lease = f"--force-with-lease={REF}:{there}"
-    options = ("--quiet", "--no-verify", "--no-recurse-submodules", lease)
-    done = _call(root, "push", *options, remote, f"{commit}:{REF}")
-    if not done.returncode:
-        return True
-    said = done.stderr.decode(errors="replace")
-    faster = ("stale info", "rejected", "cannot lock ref", "already exists")
-    refused = ("pre-receive hook declined", "protected", "permission", "denied", "403")
-    if any(sign in said for sign in faster) and not any(
-        sign in said.lower() for sign in refused
-    ):
-        return False
-    raise _refused(remote, "took no records", said)
-
-
-def _refused(remote: str, what: str, said: str) -> SurroundingsError:
-    lines = [line for line in said.strip().splitlines() if line.strip()]
-    told = "\n".join(f"  {line}" for line in lines[-6:])
-    return SurroundingsError(
-        f"{remote} {what}; git says:\n{told}",
-        "check the network, the remote's name and your rights; nothing is lost",
-    )
-
-
-def _call(
-    root: Path, *args: str, env: Mapping[str, str] = {}, given: bytes = b""
-) -> subprocess.CompletedProcess[bytes]:
-    own = {"GIT_TERMINAL_PROMPT": "0", **env}
-    return subprocess.run(
-        ["git", "-c", "core.logAllRefUpdates=false", *args],
-        cwd=root,
-        env=git.environment(own),
-        input=given,
-        capture_output=True,
-        check=False,
-    )
-
-
-def _git_bytes(
-    root: Path, *args: str, env: Mapping[str, str] = {}, given: bytes = b""
-) -> bytes:
-    done = _call(root, *args, env=env, given=given)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise SurroundingsError(f"git {args[0]} failed: {said}")
-    return done.stdout
-
-
-def _git(root: Path, *args: str, env: Mapping[str, str] = {}, given: str = "") -> str:
-    raw = given.encode(errors="surrogateescape")
-    return _git_bytes(root, *args, env=env, given=raw).decode(errors="surrogateescape")
+        return []
+    tracked = re.compile(TRACKED.format(".+"))
+    return _read(root, [ref for ref in listed if ref == REF or tracked.fullmatch(ref)])
 
 
 def local(state: Path, runs: Sequence[str] | None = None) -> list[Record]:
@@ -363,28 +132,150 @@ def local(state: Path, runs: Sequence[str] | None = None) -> list[Record]:
     return [record for run in chosen for record in records.read(state, run)]
 
 
-def below(folder: Path) -> tuple[list[Record], list[Path]]:
-    """Return the records in the files below ``folder``, and the files that hold none.
+def below(folder: Path) -> tuple[list[Record], list[str]]:
+    """Return the records in the files ``runs/RUN/*.json`` below ``folder``, at any depth,
+    and a line for each file that is left out: its path, and why.
 
     So come the artifacts of CI's jobs, each in a folder of its own.
     """
-    found: dict[tuple[str, str], Record] = {}
-    broken = []
+    found, left = [], []
     for path in sorted(folder.rglob("*.json")):
-        if path.parent.parent.name != records.RUNS:
+        if path.parent.parent.name != records.RUNS or path.is_symlink():
             continue
         record = records.load(path)
         if record is None:
-            broken.append(path)
+            left.append(f"{path}: it was cut short, or a newer sametree wrote it")
+        elif not claims.is_of_artifact(record, path.relative_to(folder)):
+            left.append(f"{path}: it is not about the unit of its artifact")
         else:
-            found[record.run, record.unit] = record
-    return list(found.values()), broken
+            found.append(record)
+    return found, left
 
 
-def trusted(found: Iterable[Shared], signers: Iterable[str]) -> list[Record]:
-    """Return the records that one of ``signers`` (public keys) has signed.
+def _read(root: Path, refs: Iterable[str]) -> list[Shared]:
+    """Return the records in ``refs``, each line once."""
+    found: dict[tuple[str, bytes], Shared] = {}
+    for ref in refs:
+        for commit, line in Notes(root, _commit(root, ref)).lines():
+            if (commit, line) not in found and (told := lines.read(line, commit)):
+                found[commit, line] = told
+    return list(found.values())
 
-    What any other record says of its origin is a claim.
+
+def _commit(root: Path, ref: str) -> str:
+    """Return the id of the commit that ``ref`` is, "" when it is none."""
+    return calls.resolved(root, f"{ref}^{{commit}}")
+
+
+def _ready(
+    root: Path, found: Iterable[Record]
+) -> tuple[list[Record], Mapping[str, int]]:
+    """Return the records that can be shared; count the others, by reason."""
+    ready, left = [], Counter[str]()
+    told = [record for record in found if record.result != "skip"]
+    trees = claims.trees(root, {record.revision for record in told})
+    for record in told:
+        tree = trees.get(record.revision)
+        if not tree:
+            left[NO_COMMIT] += 1
+        elif tree != record.tree:
+            left[IN_NO_COMMIT] += 1
+        else:
+            ready.append(record)
+    return ready, left
+
+
+def _swapped(
+    root: Path, remote: str, own: str, shared: Sequence[Shared], days: float
+) -> Pushed:
+    """Compare and swap until our lines are at the remote; return what that did."""
+    began = moved = time.monotonic()
+    pause, longest = PAUSE
+    seen: str | None = None
+    may_begin_afresh = True
+    while True:
+        old = calls.fetch(root, remote, REF, own)
+        if old != seen:
+            seen, moved = old, time.monotonic()
+        if old and _commit(root, own) != old:
+            raise UsageError(
+                f"{REF} of {calls.shown(remote)} is no commit, so it holds no notes",
+                f"if nobody needs it, remove it: git push {calls.shown(remote)} :{REF}",
+            )
+        notes = Notes(root, old)
+        done, added = _added(notes, shared)
+        gone = _prune(notes, days)
+        if not added and not gone:
+            return done
+        afresh = may_begin_afresh and gone > 0
+        new = notes.commit(_message(added, gone), afresh=afresh)
+        try:
+            calls.push(root, remote, REF, new, old)
+        except calls.Busy as busy:
+            _give_up(remote, began, moved, str(busy))
+        except SurroundingsError:
+            if not afresh:
+                raise
+            may_begin_afresh = False  # a server may take only what goes on
+            continue
+        else:
+            calls.ask(root, "update-ref", own, new)
+            return msgspec.structs.replace(done, pruned=gone)
+        time.sleep(random.uniform(0, pause))
+        pause = min(longest, pause * 1.6)
+
+
+def _give_up(remote: str, began: float, moved: float, said: str) -> None:
+    """Raise SurroundingsError when it makes no sense to try once more."""
+    now, place = time.monotonic(), f"{REF} of {calls.shown(remote)}"
+    if now - moved > STILL:
+        problem = f"{place} cannot be written, though nobody else does: {said}"
+        cure = "look there for a lock file that was left, or for refs below that name"
+        raise SurroundingsError(problem, f"{cure}; {calls.LOST}")
+    if now - began > PATIENCE:
+        problem = f"others have written {place} for {PATIENCE:.0f} s: {said}"
+        raise SurroundingsError(problem, f"try again later; {calls.LOST}")
+
+
+def _added(notes: Notes, shared: Sequence[Shared]) -> tuple[Pushed, int]:
+    """Add the lines of ``shared``; return what that did, and how many are new."""
+    answers = [notes.add(each.commit, each.line) for each in shared]
+    signed = sum(
+        1 for each, new in zip(shared, answers, strict=True) if new and each.signature
+    )
+    full = answers.count(None)
+    left = {NO_ROOM: full} if full else {}
+    new = answers.count(True)
+    return Pushed(new, answers.count(False), signed, left=left), new
+
+
+def _prune(notes: Notes, days: float) -> int:
+    """Take out records older than ``days``; return how many.
+
+    Our clock alone does not decide: where it goes ahead, all would be old. Nothing is
+    older than it is beside the newest record that others have made.
     """
-    believed = set(signers)
-    return [each.record for each in found if each.signer and each.signer in believed]
+    found = [
+        (told.record.started, commit, line)
+        for commit, line in notes.lines()
+        if (told := lines.read(line, commit))
+    ]
+    if not found:
+        return 0
+    now = min(time.time(), max(started for started, _, _ in found))
+    if now - min(started for started, _, _ in found) <= days * (1 + SLACK) * DAY:
+        return 0
+    gone: dict[str, set[bytes]] = {}
+    for started, commit, line in found:
+        if now - started > days * DAY:
+            gone.setdefault(commit, set()).add(line)
+    for commit, old in gone.items():
+        notes.remove(commit, old)
+    return sum(map(len, gone.values()))
+
+
+def _message(added: int, gone: int) -> str:
+    parts = [f"Add {added} run records"] if added else []
+    parts += [f"take out {gone} old ones"] if gone else []
+    text = ", ".join(parts)
+    return text[0].upper() + text[1:]

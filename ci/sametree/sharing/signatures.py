@@ -1,41 +1,48 @@
 """Who vouches for a record? Signatures with ed25519 (RFC 8032).
 
-A signed record is ``{"record": …, "key": PUBLIC, "signature": …}``; what is signed is
-the record as JSON with sorted keys and no white space. Keys are base64, 32 bytes.
+Keys and signatures are base64 (RFC 4648): 32 bytes a key, 64 a signature.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sametree.errors import SurroundingsError, UsageError
+from sametree.errors import SettingsError, SurroundingsError
+from sametree.settings import FILE
+from sametree.surroundings.allowed import KEY
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
 
-VARIABLE = "SAMETREE_RECORDS_KEY"
-"""Holds the private key of CI; a secret of its own that units never get."""
+VARIABLE = KEY
 PURPOSE = b"sametree record, version 1\n"
 """Signed before each record, so that the key signs nothing else by mistake."""
+SETTING = "tool.sametree.ci.signers"
+_SIZE = 32
+_MISSING = (
+    "signatures of records need the package cryptography, which is not installed",
+    "install it as sametree[signatures]",
+)
 
 
 def new_key() -> tuple[str, str]:
     """Return a new private key, and the public key that belongs to it."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    made = Ed25519PrivateKey.generate()
+    made = _ed25519().Ed25519PrivateKey.generate()
     return _text(made.private_bytes_raw()), _text(made.public_key().public_bytes_raw())
 
 
 def given(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the private key that the environment holds, or None.
+    """Return the private key in SAMETREE_RECORDS_KEY; None where it is not set, or
+    empty, as GitHub has it for a secret that does not exist.
 
-    Raises UsageError, without the key's text, when it is none.
+    Raises SurroundingsError, without the text, when that is no key.
     """
     text = environ.get(VARIABLE, "").strip()
     if not text:
@@ -44,56 +51,86 @@ def given(environ: Mapping[str, str] = os.environ) -> str | None:
     return text
 
 
-def sign(record: Mapping[str, Any], private: str) -> dict[str, Any]:
-    """Return ``record`` with a signature beside it."""
-    key = _private(private)
-    return {
-        "record": record,
-        "key": _text(key.public_key().public_bytes_raw()),
-        "signature": _text(key.sign(_signed(record))),
-    }
+def public_of(private_key: str) -> str:
+    """Return the public key that belongs to ``private_key``."""
+    return _text(_private(private_key).public_key().public_bytes_raw())
 
 
-def signer(line: Mapping[str, Any]) -> str:
-    """Return the public key that signed the record in ``line``; "" when none has.
+def sign(text: bytes, private_key: str) -> tuple[str, str]:
+    """Return the public key and the signature of ``text``.
 
-    A signature that does not fit its key or its record is none.
+    Raises SurroundingsError, without the key's text, when it is no key.
     """
+    key = _private(private_key)
+    signature = _text(key.sign(PURPOSE + text))
+    return _text(key.public_key().public_bytes_raw()), signature
+
+
+def public_keys(signers: Iterable[str]) -> dict[str, Ed25519PublicKey]:
+    """Return the keys of the setting ``signers``, by their text.
+
+    Raises SettingsError that names all that are none.
+    """
+    named = list(signers)
+    if not named:
+        return {}
+    load = _ed25519().Ed25519PublicKey.from_public_bytes
+    found, wrong = {}, []
+    for number, text in enumerate(named):
+        raw = _decoded(text)
+        if raw is None or len(raw) != _SIZE:
+            wrong.append(
+                f"{SETTING}[{number}]: {text!r} is no public key: it should be"
+                f" {_SIZE} bytes in base64"
+            )
+        else:
+            found[_text(raw)] = load(raw)
+    if wrong:
+        raise SettingsError(FILE, wrong, "`invoke records.key` makes a pair of keys")
+    return found
+
+
+def verified(text: bytes, signature: str, key: Ed25519PublicKey) -> bool:
+    """Return whether ``signature`` of ``text`` was made with the other half of ``key``."""
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+    raw = _decoded(signature)
+    if raw is None:
+        return False
     try:
-        key = base64.b64decode(line["key"], validate=True)
-        signature = base64.b64decode(line["signature"], validate=True)
-        public = Ed25519PublicKey.from_public_bytes(key)
-        public.verify(signature, _signed(line["record"]))
-    except (KeyError, TypeError, ValueError, InvalidSignature):
-        return ""
-    return _text(key)
-
-
-def _signed(record: Mapping[str, Any]) -> bytes:
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return PURPOSE + text.encode()
+        key.verify(raw, PURPOSE + text)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _private(text: str) -> Ed25519PrivateKey:
-    try:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    except ImportError:
+    load = _ed25519().Ed25519PrivateKey.from_private_bytes
+    raw = _decoded(text)
+    if raw is None or len(raw) != _SIZE:
         raise SurroundingsError(
-            "records cannot be signed: cryptography is not installed",
-            "pip install 'sametree[signatures]' (here: README's first command)",
-        ) from None
-    try:
-        return Ed25519PrivateKey.from_private_bytes(
-            base64.b64decode(text, validate=True)
+            f"{VARIABLE} holds no key: it should be {_SIZE} bytes in base64",
+            "make a pair with `invoke records.key`, and put the private one there",
         )
-    except (ValueError, binascii.Error):
-        raise UsageError(
-            f"{VARIABLE} holds no key: it should be 32 bytes in base64",
-            "make one with `invoke records.key` and set it as a secret of the repository",
-        ) from None
+    key: Ed25519PrivateKey = load(raw)
+    return key
+
+
+def _ed25519() -> Any:
+    """Return the module of the keys; it is imported only where one is used."""
+    try:
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+    except ImportError:
+        raise SurroundingsError(*_MISSING) from None
+    return ed25519
+
+
+def _decoded(text: str) -> bytes | None:
+    """Return the bytes that ``text`` is base64 for; None when it is none."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
 
 
 def _text(raw: bytes) -> str:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from sametree import beside, files, fingerprint, surroundings, trees
+from sametree import files, fingerprint, surroundings, trees
+from sametree.digests import readable
 from sametree.errors import UsageError
 from sametree.settings import Component, Project
 from sametree.toolchains import locks
+from sametree.units import doubts
 
 PURPOSES = {
     "lint": ("lint",),
@@ -22,14 +24,13 @@ PURPOSES = {
     "migrate": ("run",),
     "build": ("build",),
     "workflows": ("workflows",),
+    "rehearse": ("workflows",),
 }
 """Which locks a kind of session installs."""
-IN_USE = "in use"
-REWRITES = frozenset({"format"})
-"""Kinds that change the sources: there is nothing to prove."""
-
-
-WHOLE = {"workflows": ("/.github", "/pyproject.toml", "/noxfile.py", "/tasks.py")}
+WHOLE = {
+    "workflows": ("/.github", "/pyproject.toml", "/noxfile.py", "/tasks.py"),
+    "rehearse": (".",),
+}
 """Kinds whose unit is the whole project, and what they depend on."""
 
 
@@ -90,8 +91,9 @@ def identify(project: Project, units: Sequence[Unit]) -> list[Identity]:
     for unit, rule, told in zip(units, rules, inputs, strict=True):
         given = declared.parts(unit.component.name)
         parts = {**_parts(project, unit), **given, **told}
-        reason = why or unprovable(project, unit, parts) or _untold(project, rule, told)
-        sources = _sources(unit.component, rule, parts, whole)
+        reason = why or _doubt(project, unit, rule, parts)
+        place = fingerprint.place(project, unit.component)
+        sources = _sources(place, rule, parts, whole)
         found.append(Identity(parts, reason, whole, sources))
     return found
 
@@ -105,7 +107,7 @@ def _inputs(
     """Return the parts of each unit that are inputs, and why none can be believed."""
     asked = fingerprint.Inputs(tree, rules)
     found = [
-        asked.parts(rule, "" if unit.component.path == "." else unit.component.path)
+        asked.parts(rule, fingerprint.place(project, unit.component))
         for unit, rule in zip(units, rules, strict=True)
     ]
     state = project.state.name
@@ -114,36 +116,34 @@ def _inputs(
     return found, f"{state} is committed; take it out of git" if committed else ""
 
 
-def _untold(project: Project, rule: fingerprint.Rules, told: Mapping[str, str]) -> str:
-    """Return which input is not told by the tree, and why; empty when all are."""
-    for path, taken in rule.items():
-        if path == ".." or path.startswith("../"):
-            return f"{path} lies outside the project"
-        missing = told.get(f"input:{fingerprint.readable(path)}") == "missing"
-        if taken and missing and _holds_files(project.root / path):
-            return f"{path} is an input, but git ignores it"
-    for name, text in told.items():
-        if text.endswith(beside.OUTSIDE):
-            return f"{name.partition(':')[2]} {beside.OUTSIDE}"
-    return ""
-
-
-def _holds_files(place: Path) -> bool:
-    """Return whether a file lies at ``place``, or anywhere below it."""
-    if place.is_dir() and not place.is_symlink():
-        return any(names for _, _, names in os.walk(place))
-    return os.path.lexists(place)
+def _doubt(
+    project: Project, unit: Unit, rule: fingerprint.Rules, parts: Mapping[str, str]
+) -> str:
+    """Return why the unit's result is not told by its parts; empty when it is."""
+    found = doubts.of_kind(unit.kind, parts) or doubts.of_inputs(project, rule, parts)
+    if unit.args and not found:
+        found = doubts.of_arguments(project, unit.component, rule, unit.args)
+    for name in parts if unit.kind == "build" else ():
+        if name.startswith("lock:"):
+            lock = project.root / name.removeprefix("lock:")
+            found = found or doubts.of_version(lock)
+    return found
 
 
 def rest_on(project: Project, units: Iterable[Unit]) -> list[str]:
     """Return the files on which the fingerprints of ``units`` rest, and git may not tell:
-    locks, files with variables, the state of the development database."""
+    locks, files with variables, the state of the development database, and inputs that
+    are not there (git may ignore them when they come)."""
     from sametree.database import cluster, server
 
     folder = project.settings.locks
     found = {f"{folder}/{path.name}" for path in (project.root / folder).glob("*.txt")}
     for unit in units:
         found |= {".env", f"{unit.component.path}/.env"}
+        rules = fingerprint.rules(project, unit.component, unit.kind)
+        found |= {
+            p for p in rules if rules[p] and not doubts.holds_files(project.root / p)
+        }
         if works_on_database(project, unit):
             data = (
                 cluster.kept_folder(project.state, server.version_of(project)) / "data"
@@ -152,26 +152,16 @@ def rest_on(project: Project, units: Iterable[Unit]) -> list[str]:
     return sorted(found)
 
 
-def unprovable(project: Project, unit: Unit, parts: Mapping[str, str]) -> str:
-    """Return why the unit's result is not told by its parts; empty when it is."""
-    if unit.kind in REWRITES:
-        return "it rewrites the sources"
-    if parts.get("database") == "given":
-        return "what the server of DATABASE_URL holds is not told by the tree"
-    if parts.get("database", "").endswith(IN_USE):
-        return "the development database is in use"
-    return ""
-
-
 def _sources(
-    component: Component, rules: fingerprint.Rules, parts: Mapping[str, str], whole: str
+    place: str, rules: fingerprint.Rules, parts: Mapping[str, str], whole: str
 ) -> str:
     """Return what names the sources of a unit (see :class:`Identity`)."""
     inputs = {name: told for name, told in parts.items() if name.startswith("input:")}
-    if all(told.count(" ") < 2 for told in inputs.values()):  # nothing is told beside
-        if component.path == "." and all(rules.values()):
+    # After MODE ID stands what no tree tells (see ``trees.Tree.beside``).
+    if not any(told[:1] == " " or told.count(" ") > 1 for told in inputs.values()):
+        if not place and all(rules.values()):
             return whole
-        mode, _, tree = inputs.get(f"input:{component.path}", "").partition(" ")
+        mode, _, tree = inputs.get(f"input:{place}", "").partition(" ")
         if mode == "040000":
             return tree
     return fingerprint.digest(inputs)[:40] if inputs else ""
@@ -182,8 +172,8 @@ def _parts(project: Project, unit: Unit) -> dict[str, str]:
     component = unit.component
     parts = {
         "session": unit.kind,
-        "arguments": fingerprint.readable(shlex.join(unit.args)),
-        "settings": _settings(project, component),
+        "arguments": readable(shlex.join(unit.args)),
+        "settings": _settings(project, unit),
         "suite": fingerprint.suite(),
         "interpreter": unit.python or fingerprint.interpreter(),
         "platform": fingerprint.platform(),
@@ -203,9 +193,11 @@ def works_on_database(project: Project, unit: Unit) -> bool:
     return unit.kind in ("tests", "migrate") and project.has_database(unit.component)
 
 
-def _settings(project: Project, component: Component) -> str:
-    """Return the digest of the settings that a unit of ``component`` looks at."""
-    settings = project.settings
+def _settings(project: Project, unit: Unit) -> str:
+    """Return the digest of the settings that a unit looks at."""
+    settings, component = project.settings, unit.component
+    if unit.kind in WHOLE:  # with all that a look at the project has found
+        return files.digest(msgspec.json.encode(settings))
     database = settings.database if project.has_database(component) else None
     told = (component, database, project.gate(component))
     places = (settings.locks, settings.reports, settings.dist)
@@ -266,7 +258,7 @@ def _database(project: Project, unit: Unit) -> dict[str, str]:
 def _state(folder: Path) -> str:
     data = folder / "data"
     if (data / "postmaster.pid").exists():
-        return IN_USE
+        return doubts.IN_USE
     try:
         return f"written {(data / 'global' / 'pg_control').stat().st_mtime_ns}"
     except OSError:

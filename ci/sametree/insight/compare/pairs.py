@@ -163,7 +163,9 @@ def _outside(left: Record, right: Record) -> Iterator[tuple[str, str, str]]:
     """Yield the ignored files that one side had; nothing beyond the end of a cut list."""
     if not (left.parts and right.parts):
         return
-    ends = [r.outside[-1] for r in (left, right) if len(r.outside) >= records.OUTSIDE_MOST]
+    ends = [
+        r.outside[-1] for r in (left, right) if len(r.outside) >= records.OUTSIDE_MOST
+    ]
     for path in sorted(set(left.outside) ^ set(right.outside)):
         if ends and path > min(ends):
             break

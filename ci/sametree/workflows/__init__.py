@@ -1,0 +1,1 @@
+"""How are the CI workflows written, checked and rehearsed? They hold no logic."""
