@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import environment
@@ -11,7 +12,7 @@ from conftest import environment
 from sametree import answers, trees
 from sametree.answers import Answer
 
-UNIT = ("lint(app)", "local", 1000.0, "run-1", "lines 90.0 %")
+UNIT = ("lint(app)", "local", time.time() - 7300.0, "run-1", "lines 90.0 %")
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,10 @@ def project(tmp_path):
 
 
 def keep(root, args=("-s", "lint"), files=("dist/app.whl",), variables=("TOKEN",)):
-    Answer(root, args).keep([UNIT], files, variables)
+    answer = Answer(root, args)
+    place = answer.place()
+    if place is not None:
+        answer.keep(place, [UNIT], answers.watched(root, files), variables)
 
 
 def told(root, *args):
@@ -47,7 +51,7 @@ def test_a_kept_answer_is_told_with_when_and_where_it_passed(project, capsys):
     assert told(project)
     said = capsys.readouterr().out
     assert "lint(app)" in said
-    assert "days ago here (run run-1); lines 90.0 %" in said
+    assert "2 h ago here (run run-1); lines 90.0 %" in said
     assert "proven in 0." in said
 
 
@@ -161,6 +165,12 @@ def test_a_value_of_a_variable_is_never_kept(project, monkeypatch):
     (kept,) = (project / ".sametree" / "answers").iterdir()
     assert "TOKEN" in kept.read_text()
     assert "hunter2" not in kept.read_text()
+
+
+def test_an_old_proof_is_not_told(project, monkeypatch):
+    keep(project)
+    monkeypatch.setattr(answers, "PROOF_DAYS", 0)
+    assert not told(project)
 
 
 def test_only_the_newest_answers_stay(project, monkeypatch):

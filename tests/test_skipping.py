@@ -74,6 +74,7 @@ def every(sample):
     return [each for run in records.runs(state) for each in records.read(state, run)]
 
 
+@proof
 def test_what_passed_is_proven_until_its_inputs_change(counting):
     assert counting.nox("-s", "tests").code == 0
     again = counting.nox("-s", "tests")
@@ -138,7 +139,6 @@ def test_only_the_units_run_whose_inputs_changed(page):
 
 
 @proof
-@pytest.mark.xfail(reason="an answer outlives the proof it rests on; told to the lead")
 def test_a_failure_proves_nothing_and_takes_an_older_proof_back(counting):
     assert counting.nox("-s", "tests").code == 0
     also(counting, "assert False, 'unstable'")
@@ -335,7 +335,6 @@ def _files(state):
 
 
 @proof
-@pytest.mark.xfail(reason="Work.note asks for a temporary folder; told to the lead")
 def test_a_full_disk_at_the_end_is_told_and_the_unit_passes_all_the_same(counting):
     # What Nox itself writes is stopped by the kernel, as on a full disk; the output of
     # the tests was written before.
@@ -409,7 +408,6 @@ def test_parallel_sessions_prove_as_others_do(counting):
 
 
 @proof
-@pytest.mark.xfail(reason="what was known before is used after it; told to the lead")
 def test_after_a_session_of_ones_own_the_tree_is_looked_at_anew(counting):
     generate = session("generate", f"open('sample.py', 'w').write({BROKEN!r})")
     counting.write({"noxfile.py": counting.text("noxfile.py") + generate})
@@ -419,7 +417,6 @@ def test_after_a_session_of_ones_own_the_tree_is_looked_at_anew(counting):
 
 
 @proof
-@pytest.mark.xfail(reason="what was known before is used after it; told to the lead")
 def test_after_the_locks_were_made_the_tree_is_looked_at_anew(counting):
     assert counting.nox("-s", "lint", "tests").code == 0
     pyproject = counting.text("pyproject.toml")
@@ -456,7 +453,6 @@ running.proven = late
 
 
 @proof
-@pytest.mark.xfail(reason="the answer is kept for another tree; told to the lead")
 def test_a_file_saved_in_the_very_moment_in_which_a_run_ends_is_seen(counting):
     counting.write({"noxfile.py": counting.text("noxfile.py") + LATE})
     done = counting.nox("-s", "tests", env={"LATE": "1"})

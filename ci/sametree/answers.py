@@ -23,8 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    Row = tuple[str, str, float, str, str]
+    """A proven unit: its name, the place, the time of its end, the run, its coverage."""
+
 FOLDER = "answers"
 KEPT = 50
+PROOF_DAYS = 30
+"""How long a proof on this machine counts: not all that a result depends on (the date,
+what is installed beside us) is told by a fingerprint."""
 RUN_VARIABLE = "SAMETREE_RUN_ID"
 OURS = ("--force", "--why", "--audit")
 """Options after ``--`` that ask for more than the verdict."""
@@ -57,6 +63,8 @@ class Answer:
             if kept["secrets"] != set_variables(kept["secrets"]):
                 return False
             rows = [tuple(row) for row in kept["units"]]
+            if any(time.time() - row[2] > PROOF_DAYS * 86_400 for row in rows):
+                return False
         except (OSError, ValueError, KeyError, TypeError, trees.Unreadable):
             return False
         for line in self._lines(rows):
@@ -65,35 +73,41 @@ class Answer:
 
     def keep(
         self,
-        units: Iterable[tuple[str, str, float, str, str]],
-        files: Iterable[str],
+        place: str,
+        rows: Sequence[Row],
+        files: dict[str, list[int] | None],
         variables: Iterable[str],
         secrets: Iterable[str] = (),
     ) -> None:
-        """Keep the verdicts of proven ``units`` (name, place, time of the end, run, coverage).
+        """Keep the verdicts of proven units at ``place`` (see :meth:`place`).
 
-        They hold while ``files`` (relative to the project) and the declared
-        ``variables`` stay as they are, those that are ``secrets`` are set or not, and
-        git finds the same tree.
+        They hold while ``files`` (as by :func:`watched`) and the declared ``variables``
+        stay as they are, and those that are ``secrets`` are set or not.
         """
         if not self._may_ask():
             return
         kept = {
-            "units": list(units),
-            "watched": watched(self.root, files),
+            "units": list(rows),
+            "watched": files,
             "variables": told_variables(variables),
             "secrets": set_variables(secrets),
         }
         try:
             os.makedirs(self._folder, exist_ok=True)
-            place = self._place()
             scratch = f"{place}.{os.urandom(4).hex()}"
             with open(scratch, "w", encoding="utf-8") as file:
                 json.dump(kept, file)
             os.replace(scratch, place)
             self._prune()
-        except (OSError, trees.Unreadable):
+        except OSError:
             return  # it would only have been faster
+
+    def place(self) -> str | None:
+        """Return the file of the answer for the tree as it is; None where git has none."""
+        try:
+            return self._place()
+        except (OSError, trees.Unreadable):
+            return None
 
     @property
     def _folder(self) -> str:
@@ -119,7 +133,7 @@ class Answer:
         parts = [tree.id, *beside, "--", *self.args, "--", *told, "--", *python]
         return os.path.join(self._folder, digest(*parts, *_suite()) + ".json")
 
-    def _lines(self, rows: Sequence[tuple[str, str, float, str, str]]) -> list[str]:
+    def _lines(self, rows: Sequence[Row]) -> list[str]:
         now = time.time()
         shown = [
             (

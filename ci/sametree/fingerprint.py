@@ -63,10 +63,19 @@ def rules(project: Project, component: Component, session: str) -> dict[str, boo
         _inside(posixpath.join(own, path)): False for path in project.nested(component)
     }
     found |= {place(project, each): True for each in _depended(project, component)}
+    named: dict[str, bool] = {}
     for text in component.inputs.get(session, (".",)):
         taken, path = not text.startswith("!"), text.removeprefix("!")
         base = "" if path.startswith("/") else own
-        found[_inside(posixpath.join(base, path.lstrip("/")))] = taken
+        named[_inside(posixpath.join(base, path.lstrip("/")))] = taken
+    # Who names a folder means all of it, with the components inside.
+    wanted = [path for path, taken in named.items() if taken and path != own]
+    found = {
+        path: taken
+        for path, taken in found.items()
+        if taken or not any(path.startswith(f"{each}/") for each in wanted)
+    }
+    found |= named
     for mark, language in detect.MARKS.items():
         path = _inside(posixpath.join(own, mark))
         if language == component.language and not decided(found, path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,17 @@ from typing import Any
 import msgspec
 import nox
 
-from sametree import answers, machine, masking, records, steps, surroundings, terminal
+from sametree import (
+    answers,
+    machine,
+    masking,
+    proofs,
+    records,
+    trees,
+    steps,
+    surroundings,
+    terminal,
+)
 from sametree.errors import SametreeError, UsageError, of_machine
 from sametree.settings import Component, Project
 from sametree.settings import load as load_settings
@@ -55,6 +66,8 @@ class Pipeline:
         self._current: tuple[str, tuple[str, ...]] = ("", ())
         self._plain: set[str] = set()
         self._known: dict[str, tuple[Unit, Identity]] = {}
+        self._ours = 0
+        self._begun = _Begun()
         self.run_id, first = records.run_id()
         # Nox has no hook for the end of a run. Its child processes (``-j``) have the
         # run's id from us and leave the summary to the first.
@@ -72,6 +85,12 @@ class Pipeline:
         found = surroundings.look(self.project)
         terminal.keep_secret(found.hidden)
         return found
+
+    @functools.cached_property
+    def _components_asked(self) -> frozenset[str]:
+        """The components whose units this command asks for, as far as we can tell."""
+        asked = self._asked(sys.argv[1:])
+        return frozenset(unit.component.name for unit in asked)
 
     def _hide(self) -> None:
         with _explained_at_load():
@@ -161,14 +180,10 @@ class Pipeline:
         if not names and kind in identity.WHOLE:
             whole = identity.whole(kind)
             return [Unit(name=session, kind=kind, component=whole, args=given)]
+        named = {component.name: component for component in self.project.components}
         return [
-            Unit(
-                name=f"{session}({name})",
-                kind=kind,
-                component=self.project.component(name),
-                args=given,
-            )
-            for name in names
+            Unit(name=f"{session}({n})", kind=kind, component=named[n], args=given)
+            for n in names
         ]
 
     def run(self, session: nox.Session, component: str | None = None) -> None:
@@ -201,8 +216,7 @@ class Pipeline:
                     f"{session.name} does not say what its units are",
                     "give it @pipeline.each(...) in noxfile.py",
                 )
-            asked = {unit.component.name for unit in self._asked(sys.argv[1:])}
-            self.declared.require(asked | {chosen.name})
+            self.declared.require(self._components_asked | {chosen.name})
             wish, posargs = running.wishes(session.posargs)
             if machine.in_ci() and chosen.name in self.project.settings.ci.audited:
                 wish = msgspec.structs.replace(wish, audit=True)
@@ -223,9 +237,10 @@ class Pipeline:
                 run_id=self.run_id,
                 declared=self.declared,
             )
-            known = self._known_of(unit, posargs)
+            self._ours += 1
+            known = self._known_of(unit)
             if running.run(work, unit, _function(kind), wish, known):
-                self._known.clear()  # what ran may have changed what we know
+                self._ours = -1  # what ran may have changed what we know
 
     def plan(self, session: nox.Session) -> None:
         """Print which units CI has to run for this tree, and why; in CI, write the matrix."""
@@ -246,14 +261,15 @@ class Pipeline:
         with _explained(session):
             lock(self.project, session.posargs)
 
-    def _known_of(self, unit: Unit, posargs: Sequence[str]) -> Identity:
+    def _known_of(self, unit: Unit) -> Identity:
         """Return what ``unit`` depends on. git is asked once, for all units at once, as
-        long as none has run."""
-        seen = self._known.get(unit.name)
+        long as every session that Nox began was a unit of ours, and proven."""
+        unchanged = self._begun.count == self._ours
+        seen = self._known.get(unit.name) if unchanged else None
         if seen is None or seen[0] != unit:
-            others = [u for name in self._kinds for u in self.units(name, posargs)]
+            others = self._asked(sys.argv[1:]) if unchanged else []
             asked = [*(other for other in others if other.name != unit.name), unit]
-            found = identity.identify(self.project, asked)
+            found = identity.identify(self.project, asked, self.declared)
             self._known = {u.name: (u, i) for u, i in zip(asked, found, strict=True)}
         return self._known[unit.name][1]
 
@@ -273,30 +289,41 @@ class Pipeline:
             terminal.say(f"  {terminal.colour('note:', 'yellow')} {line}")
         if all(record.proves or record.proof for record in found):
             self._keep_answer()
+        if any(not record.proof for record in found):
+            trees.prune(self.project.state)
 
     def _keep_answer(self) -> None:
-        """Keep that all units of this command are proven, if a fresh look says so."""
+        """Keep that all units of this command are proven, if fresh looks say so.
+
+        Two, since a file may be saved between a look at the units and one at the tree.
+        """
+        answer = answers.Answer(self.project.root, sys.argv[1:])
+        looks = [(self._verdicts(), answer.place()) for _ in range(2)]
+        (rows, files), place = looks[0]
+        if not rows or place is None or looks[1] != looks[0]:
+            return
+        declared = self.project.settings.variables
+        secret = [name for name, each in declared.items() if each.type == "secret"]
+        answer.keep(place, rows, files, declared.keys() - secret, secret)
+
+    def _verdicts(self) -> tuple[list[answers.Row], dict[str, list[int] | None]]:
+        """Return a row for each unit of this command, if all are proven, and the files
+        on which that rests, as they are."""
         from sametree.units import running
 
-        args = sys.argv[1:]
-        asked = self._asked(args)
+        asked = self._asked(sys.argv[1:])
         seen = identity.identify(self.project, asked) if asked else []
         root, state = self.project.root, self.project.state
         rows, files = [], identity.rest_on(self.project, asked)
         for unit, now in zip(asked, seen, strict=True):
             proof = running.proven(state, root, unit, now)
             if proof is None:
-                return
+                return [], {}
             ended = proof.started + proof.seconds
             covered = str(proof.covered or "")
             rows.append((unit.name, proof.place, ended, proof.run, covered))
-            files += proof.outputs
-        if rows:
-            files += answers.installed_in()
-            answer = answers.Answer(root, args)
-            declared = self.project.settings.variables
-            secret = [name for name, each in declared.items() if each.type == "secret"]
-            answer.keep(rows, files, declared.keys() - secret, secret)
+            files += [*proof.outputs, str(proofs.place(state, proof))]
+        return rows, answers.watched(root, [*files, *answers.installed_in()])
 
     def _asked(self, args: Sequence[str]) -> list[Unit]:
         """Return the units that ``nox ARGS`` stands for; none where it asks for more."""
@@ -318,6 +345,19 @@ class Pipeline:
             if any(component.serve for component in self.project.components):
                 return ["invoke up     starts the application, with hot reload"]
         return []
+
+
+class _Begun(logging.Handler):
+    """Counts the sessions that Nox has begun, those that are none of ours as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        logging.getLogger("nox").addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith("Running session "):
+            self.count += 1
 
 
 def _function(kind: str) -> Callable[[Any], None]:

@@ -61,5 +61,10 @@ def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     ]
 
 
+def place(state: Path, proof: Record) -> Path:
+    """Return the file of ``proof``."""
+    return _place(state, proof.unit) / f"{proof.fingerprint}.json"
+
+
 def _place(state: Path, unit: str) -> Path:
     return state / FOLDER / records.file_name(unit)

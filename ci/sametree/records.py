@@ -108,7 +108,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def run_id() -> tuple[str, bool]:
     """Return the id of this run, and whether this very process began it."""
     known = os.environ.get(RUN_VARIABLE)
-    if known:
+    if known and re.fullmatch(r"[\w.-]*\w[\w.-]*", known):
         return known, False
     made = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f"-{secrets.token_hex(3)}"
     os.environ[RUN_VARIABLE] = made

@@ -382,6 +382,9 @@ def invalid(value, schema, root):
     if "enum" in schema:
         return [] if value in schema["enum"] else [value]
     if schema["type"] == "object":
+        if "properties" not in schema:  # a table with names of one's own
+            each = schema["additionalProperties"]
+            return [bad for item in value.values() for bad in invalid(item, each, root)]
         known = schema["properties"]
         missing = [key for key in schema["required"] if key not in value]
         unknown = [key for key in value if key not in known]

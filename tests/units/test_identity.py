@@ -354,6 +354,32 @@ def as_nobody(function):
     return json.loads(told)
 
 
+def test_a_project_in_a_subfolder_of_its_repository_is_asked_for_itself(
+    original, tmp_path
+):
+    outer = Repository(tmp_path / "outer")
+    outer.write("beside.txt", "1")
+    shutil.copytree(
+        original.root, outer.root / "sub", ignore=shutil.ignore_patterns(".git")
+    )
+    outer.commit()
+    inner = Opened(outer.root / "sub")
+    assert everywhere(of_all(inner.root, KINDS)) == everywhere(
+        of_all(original.root, KINDS)
+    )
+    outer.write("beside.txt", "2")
+    outer.git("update-index", "--assume-unchanged", "beside.txt", "sub/shared/text.txt")
+    before = of(inner, SHARED)
+    assert before.unprovable == ""
+    inner.write("shared/text.txt", "changed")
+    assert of(inner, SHARED).fingerprint != before.fingerprint
+    inner.link("shared/out", "../../beside.txt")
+    seen = of(inner, SHARED)
+    outer.write("beside.txt", "3")
+    assert seen.unprovable == ""
+    assert of(inner, SHARED).fingerprint != seen.fingerprint
+
+
 # --- What cannot be proven
 
 

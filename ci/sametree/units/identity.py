@@ -71,7 +71,11 @@ class Identity(msgspec.Struct, frozen=True):
         return fingerprint.digest(self.parts)
 
 
-def identify(project: Project, units: Sequence[Unit]) -> list[Identity]:
+def identify(
+    project: Project,
+    units: Sequence[Unit],
+    declared: surroundings.Declared | None = None,
+) -> list[Identity]:
     """Return what each of ``units`` depends on now; git is asked once for all."""
     try:
         tree = trees.read(project.root, files.add_exclude_file(project.state))
@@ -86,7 +90,7 @@ def identify(project: Project, units: Sequence[Unit]) -> list[Identity]:
         except trees.Unreadable as error:
             why = f"git cannot tell the tree: {error}"
     whole = tree.id if tree else ""
-    declared = surroundings.look(project)
+    declared = declared or surroundings.look(project)
     found = []
     for unit, rule, told in zip(units, rules, inputs, strict=True):
         given = declared.parts(unit.component.name)

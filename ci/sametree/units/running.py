@@ -9,11 +9,20 @@ from pathlib import Path
 
 import msgspec
 
-from sametree import answers, files, git, machine, proofs, records, terminal
+from sametree import (
+    answers,
+    files,
+    git,
+    machine,
+    proofs,
+    records,
+    surroundings,
+    terminal,
+)
 from sametree.errors import SametreeError, SurroundingsError, UsageError, of_machine
 from sametree.records import Record, Result
 from sametree.settings import Project
-from sametree.units import identity
+from sametree.units import doubts, identity
 from sametree.units.identity import Identity, Unit
 from sametree.units.work import Work
 
@@ -55,7 +64,7 @@ def run(
     run since it was asked. Raises what ``do`` raises: UnitFailed, UsageError, SurroundingsError.
     """
     state = work.project.state
-    now = known or identify(work.project, unit)
+    now = known or identify(work.project, unit, work.declared)
     if wish.why:
         for line in why(work, unit, now):
             terminal.say(line)
@@ -74,7 +83,7 @@ def run(
         )
     with files.locked(turn) if descriptor is None else files.holding(descriptor):
         if waited:
-            now = identify(work.project, unit)
+            now = identify(work.project, unit, work.declared)
             if not wish.force and _is_proven(work, unit, now, audited=wish.audit):
                 return False
         records.complete(state)
@@ -82,9 +91,12 @@ def run(
     return True
 
 
-def identify(project: Project, unit: Unit) -> Identity:
-    """Return what ``unit`` depends on at this moment."""
-    return identity.identify(project, [unit])[0]
+def identify(
+    project: Project, unit: Unit, declared: surroundings.Declared | None = None
+) -> Identity:
+    """Return what ``unit`` depends on at this moment, with the variables ``declared``
+    that its steps get, or as they are now."""
+    return identity.identify(project, [unit], declared)[0]
 
 
 def proven(work_state: Path, root: Path, unit: Unit, now: Identity) -> Record | None:
@@ -94,7 +106,8 @@ def proven(work_state: Path, root: Path, unit: Unit, now: Identity) -> Record | 
     found = proofs.find(work_state, unit.name, now.fingerprint)
     if found is None or not _stand(root, found.outputs):
         return None
-    return found
+    old = time.time() - found.started > answers.PROOF_DAYS * 86_400
+    return None if old else found
 
 
 def why(work: Work, unit: Unit, now: Identity) -> list[str]:
@@ -220,7 +233,12 @@ def _judged(work: Work, unit: Unit, before: Identity, ended: Record) -> Record:
     after = identify(work.project, unit)
     changed = _moved(before.parts, after.parts)
     if after.unprovable or before.unprovable or not changed:
-        proves = not after.unprovable and not before.unprovable
+        reason = after.unprovable or before.unprovable
+        proves = not reason
+        if reason and unit.kind not in doubts.NO_PROOFS:
+            ended = msgspec.structs.replace(
+                ended, notes=(*ended.notes, f"proves nothing: {reason}")
+            )
         return _proving(ended, after, proves)
     names = ", ".join(each.partition(":")[2] or each for each in changed[:3])
     note = f"proves nothing: {names} changed while it ran"

@@ -23,6 +23,10 @@ from sametree.toolchains import Place, environments, findings, locks
 
 TAIL = 15
 """Last lines of a failed step that a record keeps, where it told no findings."""
+try:
+    _TEMPORARY = tempfile.gettempdir()
+except OSError:  # on a full disk Python finds none
+    _TEMPORARY = os.environ.get("TMPDIR", "/tmp")
 JOBS = "SAMETREE_JOBS"
 """Says how many processes a unit may use, where it should not be all processors."""
 
@@ -178,7 +182,7 @@ class Work:
             str(self.project.root): "{root}",
             str(self.project.base): "{root}",
             os.path.expanduser("~"): "{home}",
-            tempfile.gettempdir(): "{temporary}",
+            _TEMPORARY: "{temporary}",
         }
         for place in sorted(places, key=len, reverse=True):
             text = text.replace(f"{place}/", f"{places[place]}/")
