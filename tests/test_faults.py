@@ -145,6 +145,7 @@ def test_an_error_in_a_fixture_is_told_apart_from_a_failure(sample):
     assert "1 could not run (error outside the test itself)" in explained_by_us(ran)
 
 
+@pytest.mark.proof
 def test_tests_that_cannot_be_collected_fail(sample):
     sample.write({"test_sample.py": "import nothing_of_this_name\n"})
     ran = sample.nox("-s", "tests")
@@ -185,6 +186,7 @@ def test_two_migration_heads_are_named_with_their_files(with_database):
         assert "0003  migrations/versions/0003_rival.py" in ran.output
 
 
+@pytest.mark.proof
 def test_a_migration_that_fails_leaves_the_last_good_one(with_database):
     broken = migration("0003", "0002", "op.execute('SELECT 1/0 AS nonsense')", "pass")
     with_database.write({"migrations/versions/0003_broken.py": broken})
@@ -337,6 +339,7 @@ def explained_by_us(ran):
     return ran.output
 
 
+@pytest.mark.proof
 def test_an_option_that_pytest_does_not_know_is_told_apart_from_failing_tests(sample):
     ran = sample.nox("-s", "tests", "--", "--no-such-option")
     assert ran.code == 1

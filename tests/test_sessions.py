@@ -21,6 +21,7 @@ def test_nox_alone_runs_the_pipeline_and_sums_it_up(sample):
     assert sample.git("status", "--porcelain") == ""
 
 
+@pytest.mark.proof
 def test_parallel_sessions_share_one_summary(sample):
     ran = sample.nox("-j", "2", "-s", "lint", "build")
     assert ran.code == 0, ran
@@ -53,6 +54,7 @@ def test_what_follows_the_dashes_goes_to_pytest_and_the_gate_is_not_judged(sampl
     assert "coverage not judged" in ran.output
 
 
+@pytest.mark.proof
 def test_choosing_no_test_of_a_component_is_no_failure(sample):
     ran = sample.nox("-s", "tests", "--", "-k", "elsewhere")
     assert ran.code == 0, ran
@@ -85,6 +87,7 @@ def test_failing_tests_become_annotations_on_github(sample):
     assert "::error file=test_sample.py,line=1,title=test_sample%3A%3A" in ran.output
 
 
+@pytest.mark.proof
 def test_format_mends_what_lint_finds(sample):
     sample.write({"sample.py": "def  double(n): return 2*n\n"})
     assert sample.nox("-s", "lint").code == 1
@@ -105,6 +108,7 @@ def test_building_twice_from_one_tree_gives_the_same_bytes(sample, folder):
     assert {name.rpartition(".")[2] for name in first} == {"whl", "gz"}
 
 
+@pytest.mark.proof
 def test_a_new_build_takes_the_place_of_the_old_one(sample):
     stale = sample.root / "dist" / "sample" / "old.whl"
     stale.parent.mkdir(parents=True)
@@ -134,6 +138,7 @@ def test_migrate_keeps_the_database_and_goes_on_from_there(with_database):
     assert eventually(lambda: not processes_with(str(with_database.root)))
 
 
+@pytest.mark.proof
 def test_migrate_check_goes_up_down_and_up(with_database):
     ran = with_database.nox("-s", "migrate", "--", "--check")
     assert ran.code == 0, ran
@@ -144,6 +149,7 @@ def test_migrate_check_goes_up_down_and_up(with_database):
     assert "models and database agree" in ran.output
 
 
+@pytest.mark.proof
 def test_every_test_process_has_a_migrated_database_of_its_own(with_database):
     test = """
     import os
@@ -199,6 +205,7 @@ def test_the_artifact_knows_its_tree(sample):
         assert opened.read("tree.txt").decode() == tree
 
 
+@pytest.mark.proof
 def test_locks_are_made_for_python_and_node_and_then_stay(page):
     (page.root / "locks" / "lint.txt").unlink()
     made = page.nox("-s", "lock")
@@ -236,6 +243,7 @@ def test_state_that_cannot_be_written_is_told_without_a_traceback(sample):
     assert "Traceback" not in ran.output
 
 
+@pytest.mark.proof
 def test_after_all_is_well_the_summary_says_what_one_may_do_now(sample):
     sample.settings("""
     [[tool.sametree.components]]
@@ -285,6 +293,7 @@ def _built(root):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.proof
 def test_an_sdist_with_our_own_state_in_it_is_refused(sample):
     sample.write({".gitignore": "/.nox/\n/dist/\n/reports/\n__pycache__/\n"})
     ran = sample.nox("-s", "build")

@@ -149,6 +149,7 @@ def test_up_serves_all_until_ctrl_c(application):
     nothing_runs(application)
 
 
+@pytest.mark.proof
 def test_down_stops_what_another_terminal_runs(application):
     process, _ = start_up(application)
     second = invoke(application, "up")
@@ -207,6 +208,7 @@ def test_psql_opens_the_development_database(application):
     nothing_runs(application)
 
 
+@pytest.mark.proof
 def test_clean_removes_what_can_be_made_again_and_keeps_the_data(application):
     (application.root / "dist").mkdir()
     assert (
@@ -248,6 +250,7 @@ def test_a_port_that_is_taken_is_passed_over():
     assert len(set(ports.values())) == 2
 
 
+@pytest.mark.proof
 def test_a_project_without_a_database_is_served_too(sample):
     sample.settings("""
     [[tool.sametree.components]]

@@ -52,6 +52,7 @@ def run(folder, text, template, *args):
     )
 
 
+@pytest.mark.proof
 def test_each_worker_has_a_clone_and_the_template_stays_clean(tmp_path, template):
     done = run(tmp_path, TEST, template, "-n", "2")
     assert "4 passed" in done.stdout, done.stdout + done.stderr

@@ -107,6 +107,7 @@ def all_push(hub, count, of_each):
     assert hub.runs() == expected
 
 
+@pytest.mark.proof
 def test_clones_that_push_at_once_lose_no_record(hub):
     all_push(hub, 4, 2)
 

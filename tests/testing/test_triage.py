@@ -238,6 +238,7 @@ def test_whose_fault_is_what_pytest_reports(tmp_path):
     assert "secret" not in str(told)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("style", ["native", "short"])
 def test_the_ways_of_pytest_to_show_a_traceback_make_no_difference(tmp_path, style):
     chosen = "group or variable or key or mock or raises or refused_database or mistake"
