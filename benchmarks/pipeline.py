@@ -33,6 +33,8 @@ from sametree.units.work import cores
 
 REPOSITORY = Path(__file__).parent.parent
 SESSIONS = ("lint", "tests", "migrate", "build")
+AGAIN = ("--", "--force")
+"""What is proven would not run again."""
 LEFT_OUT = {("tests", "suite")}
 """The suite's own tests run Nox many times over; they would hide all else."""
 
@@ -57,12 +59,12 @@ def main() -> None:
         cold = timed(lambda: run([*nox, "-s", *units], clone))
         warm, parallel, by_hand = [], [], []
         for _ in range(rounds):
-            warm.append(timed(lambda: run([*nox, "-s", *units], clone)))
+            warm.append(timed(lambda: run([*nox, "-s", *units, *AGAIN], clone)))
             with ExitStack() as stack:
                 commands = list(bare(load(clone), sessions, stack))
                 by_hand.append(timed(lambda: [call(*each) for each in commands]))
             parallel.append(
-                timed(lambda: run([*nox, "-j", "auto", "-s", *units], clone))
+                timed(lambda: run([*nox, "-j", "auto", "-s", *units, *AGAIN], clone))
             )
         report(setup, cold, warm, parallel, by_hand, len(units))
 

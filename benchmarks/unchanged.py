@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -62,6 +63,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.smoke:
         options.rounds, options.files, options.components = 1, [1_000], []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # daemons end with us
     tables: dict[str, list[dict[str, Any]]] = {}
     with tempfile.TemporaryDirectory(prefix="unchanged-") as made:
         scratch = Path(made).resolve()

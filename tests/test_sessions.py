@@ -138,7 +138,6 @@ def test_migrate_keeps_the_database_and_goes_on_from_there(with_database):
     assert eventually(lambda: not processes_with(str(with_database.root)))
 
 
-@pytest.mark.proof
 def test_migrate_check_goes_up_down_and_up(with_database):
     ran = with_database.nox("-s", "migrate", "--", "--check")
     assert ran.code == 0, ran
@@ -205,7 +204,6 @@ def test_the_artifact_knows_its_tree(sample):
         assert opened.read("tree.txt").decode() == tree
 
 
-@pytest.mark.proof
 def test_locks_are_made_for_python_and_node_and_then_stay(page):
     (page.root / "locks" / "lint.txt").unlink()
     made = page.nox("-s", "lock")
@@ -293,10 +291,51 @@ def _built(root):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.proof
 def test_an_sdist_with_our_own_state_in_it_is_refused(sample):
     sample.write({".gitignore": "/.nox/\n/dist/\n/reports/\n__pycache__/\n"})
     ran = sample.nox("-s", "build")
     assert ran.code == 1
     assert "sample-1.0.tar.gz holds .sametree/" in ran.output
     assert "add the line `.sametree/` to .gitignore" in ran.output
+
+
+PLAN = """
+
+@nox.session(venv_backend="none")
+def plan(session):
+    pipeline.plan(session)
+"""
+
+
+def test_the_plan_is_printed_and_in_ci_written_as_a_matrix(sample, folder):
+    sample.write({"noxfile.py": sample.text("noxfile.py") + PLAN})
+    sample.settings('\n[tool.sametree.ci]\nsessions = ["lint", "build"]\n')
+    output, page = folder / "output", folder / "page"
+    env = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(page)}
+    ran = sample.nox("-s", "plan", env=env)
+    assert ran.code == 0, ran
+    assert "2 of 2 units are jobs in CI" in ran.output
+    assert "no key signs CI's records" in ran.output
+    assert '{"unit":"lint(sample)","name":"lint-sample"}' in output.read_text()
+    assert "any=true" in output.read_text()
+    assert "2 of 2 units have to run" in page.read_text()
+
+
+def test_a_plan_of_a_session_that_is_not_there_is_told(sample):
+    sample.write({"noxfile.py": sample.text("noxfile.py") + PLAN})
+    sample.settings('\n[tool.sametree.ci]\nsessions = ["lints"]\n')
+    ran = sample.nox("-s", "plan")
+    assert ran.code == 1
+    assert "there is no session 'lints' with units" in ran.output
+    assert "Traceback" not in ran.output
+
+
+def test_with_a_key_the_plan_looks_at_what_is_here_when_the_remote_is_away(sample):
+    sample.write({"noxfile.py": sample.text("noxfile.py") + PLAN})
+    key = "A" * 43 + "="
+    table = f'\n[tool.sametree.ci]\nsessions = ["lint"]\nsigners = ["{key}"]\n'
+    sample.settings(table)
+    ran = sample.nox("-s", "plan")
+    assert ran.code == 0, ran
+    assert "only the records that are here already" in ran.output
+    assert "CI has no proof of it yet" in ran.output

@@ -188,8 +188,8 @@ def age(path: Path) -> tuple[float, str]:
 
 
 @contextmanager
-def running(state: Path, record: Record) -> Iterator[None]:
-    """Say that ``record``'s unit runs, for the length of the block.
+def running(state: Path, record: Record) -> Iterator[Path]:
+    """Say that ``record``'s unit runs, for the length of the block, by a file.
 
     The mark is locked as long as we live, so a later run knows one left by a kill.
     """
@@ -203,7 +203,7 @@ def running(state: Path, record: Record) -> Iterator[None]:
         if os.write(descriptor, text) < len(text):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(mark))
         os.replace(made, mark)  # what has this name is locked from the beginning
-        yield
+        yield mark
     finally:
         made.unlink(missing_ok=True)
         mark.unlink(missing_ok=True)

@@ -149,7 +149,6 @@ def test_up_serves_all_until_ctrl_c(application):
     nothing_runs(application)
 
 
-@pytest.mark.proof
 def test_down_stops_what_another_terminal_runs(application):
     process, _ = start_up(application)
     second = invoke(application, "up")
@@ -208,7 +207,6 @@ def test_psql_opens_the_development_database(application):
     nothing_runs(application)
 
 
-@pytest.mark.proof
 def test_clean_removes_what_can_be_made_again_and_keeps_the_data(application):
     (application.root / "dist").mkdir()
     assert (

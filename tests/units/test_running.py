@@ -317,7 +317,6 @@ def test_when_git_could_not_tell_before_it_proves_nothing(runs):
     assert runs.run()
 
 
-@pytest.mark.xfail(reason="only what differs at the end is seen")
 def test_a_file_that_changed_and_changed_back_while_it_ran_is_seen(runs):
     def there_and_back(work):
         runs.repository.write("app.py", "app = 2\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -172,7 +173,8 @@ def _recorded(
     work.tree = now.sources
     result: Result = "cancellation"
     reason = ""
-    with records.running(state, begun):
+    with records.running(state, begun) as mark:
+        since = mark.stat().st_ctime_ns
         try:
             if wish.audit:
                 from sametree.units import audit
@@ -207,17 +209,19 @@ def _recorded(
                 environment=dict(work.environment),
                 outputs=dict(work.outputs),
             )
-            _settle(work, unit, now, ended)
+            _settle(work, unit, now, ended, since)
 
 
 def _with_lines(error: SametreeError, work: Work) -> str:
     return "\n".join([str(error), *work.failing])
 
 
-def _settle(work: Work, unit: Unit, before: Identity, ended: Record) -> None:
+def _settle(
+    work: Work, unit: Unit, before: Identity, ended: Record, since: int
+) -> None:
     """Write the record, and keep it as a proof when it is one."""
     if ended.result == "success":
-        ended = _judged(work, unit, before, ended)
+        ended = _judged(work, unit, before, ended, since)
     written = _write(work, ended)
     if ended.proves and written:
         try:
@@ -228,10 +232,17 @@ def _settle(work: Work, unit: Unit, before: Identity, ended: Record) -> None:
         proofs.forget(work.project.state, unit.name, ended.fingerprint)
 
 
-def _judged(work: Work, unit: Unit, before: Identity, ended: Record) -> Record:
-    """Return the record of a unit that passed, with whether it proves anything."""
+def _judged(
+    work: Work, unit: Unit, before: Identity, ended: Record, since: int
+) -> Record:
+    """Return the record of a unit that passed, with whether it proves anything.
+
+    ``since`` is when it began, as the file system tells it, in nanoseconds.
+    """
     after = identify(work.project, unit)
     changed = _moved(before.parts, after.parts)
+    if not changed and not after.unprovable:
+        changed = _written(work.project.root, after.parts, since)
     if after.unprovable or before.unprovable or not changed:
         reason = after.unprovable or before.unprovable
         proves = not reason
@@ -243,6 +254,23 @@ def _judged(work: Work, unit: Unit, before: Identity, ended: Record) -> Record:
     names = ", ".join(each.partition(":")[2] or each for each in changed[:3])
     note = f"proves nothing: {names} changed while it ran"
     return msgspec.structs.replace(ended, notes=(*ended.notes, note))
+
+
+def _written(root: Path, parts: Mapping[str, str], since: int) -> list[str]:
+    """Return the inputs that were written ``since``: they may have been another thing
+    for a while, though they are now what they were."""
+    taken = {name[6:] for name in parts if name.startswith("input:")}
+    found = []
+    for path in git.files(root) or ():
+        above = path
+        while above and above not in taken:
+            above = above.rpartition("/")[0]
+        try:
+            if above and os.lstat(root / path).st_ctime_ns > since:
+                found.append(f"input:{path}")
+        except OSError:
+            continue
+    return found
 
 
 def _moved(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
