@@ -60,7 +60,7 @@ def build(session, component):
 
 
 @nox.session
-@pipeline.each("tests", "-m", "proof", only="suite")
+@pipeline.each("tests", "-m", "proof", "--no-cov", only="suite")
 def proofs(session, component):
     """Prove what takes long: faults, Ctrl-C and kill -9 on whole sample projects."""
     pipeline.run(session, component)

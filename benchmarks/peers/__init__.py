@@ -27,7 +27,6 @@ QUIET = {
     "TURBO_NO_UPDATE_NOTIFIER": "1",
     "NX_TUI": "false",
     "NX_DAEMON": "false",
-    "MOON_SKIP_VERSION_CHECK": "true",
 }
 """No peer calls home, and none has a daemon but where it is named so."""
 
