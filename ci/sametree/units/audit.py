@@ -88,7 +88,7 @@ def _copy(
         log.touch()
         log.chmod(0o666)
         others = _fill(root, work, now)
-        _link(root, work, unit)
+        _packages(root, work, unit)
         _commit(root)
         _leave_empty(root, others, folder / "folders")
         yield root, others, log
@@ -133,14 +133,14 @@ def _copy_as_it_is(source: Path, place: Path) -> None:
         place.unlink(missing_ok=True)
 
 
-def _link(root: Path, work: Work, unit: Unit) -> None:
-    """Let a Node component use the packages that are installed."""
+def _packages(root: Path, work: Work, unit: Unit) -> None:
+    """Give a Node component the packages that are installed."""
     project = work.project
     if unit.component.language == "node":
-        # Installed before there is a link: npm would empty what the link leads to.
+        # A copy, not a link: bundlers write where packages really lie into source maps.
         environments.install_node(work.folder, project.state, work.clean())
         modules = Path(unit.component.path, "node_modules")
-        (root / modules).symlink_to(project.root / modules)
+        shutil.copytree(project.root / modules, root / modules, symlinks=True)
 
 
 def _leave_empty(root: Path, others: set[str], told: Path) -> None:
@@ -163,8 +163,8 @@ def _commit(root: Path) -> None:
     _git(root, "init", "--quiet", "--initial-branch=main")
     exclude = root / ".git" / "info" / "exclude"
     exclude.parent.mkdir(exist_ok=True)
-    exclude.write_text("node_modules\n")  # a link, which no `node_modules/` matches
-    _git(root, "add", "--all", "--force", ":!:**/node_modules")
+    exclude.write_text("node_modules\n")
+    _git(root, "add", "--all", "--force", ":(exclude,glob)**/node_modules/**")
     options = ("--quiet", "--no-verify", "--allow-empty", "--no-gpg-sign")
     _git(root, *author, "commit", *options, "-m", "Declared inputs")
 

@@ -51,6 +51,12 @@ LENT_FILES = (
 NO_PAGER = {"PAGER": "cat", "GIT_PAGER": "cat"}
 """act gives a step a terminal, GitHub none: there, no program waits for a key."""
 
+STRATEGY, ONE_BY_ONE = (
+    re.compile(rb"^( +)strategy:[^\n]*\n", re.MULTILINE),
+    rb"\g<0>\1  max-parallel: 1\n",
+)
+"""act runs four jobs of a matrix at a time; sharing one machine, they would be slow
+enough to run into time limits that each of them alone keeps."""
 TRANSLATED = (
     # An action of this repository at the workflow's own commit: here, what is in the
     # workspace is of that commit as well.
@@ -157,6 +163,8 @@ def _copy(root: Path, place: Path, commit: str, branch: str) -> None:
         text = path.read_bytes()
         for unknown, known in TRANSLATED:
             text = unknown.sub(known, text)
+        if b"max-parallel:" not in text:
+            text = STRATEGY.sub(ONE_BY_ONE, text)
         path.write_bytes(text)
 
 
