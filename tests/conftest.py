@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -203,11 +205,29 @@ def environment(more: Mapping[str, str] = {}) -> dict[str, str]:
     return {**kept, **ours, **more}
 
 
+ROOM = 4 << 30
+"""Bytes that have to be free in memory for the tests' folders to be there."""
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that any user may enter (pytest's own tmp_path is closed to others)."""
     memory = Path("/dev/shm")
-    base = memory if os.access(memory, os.W_OK) else None
+    writable = os.access(memory, os.W_OK)
+    roomy = writable and shutil.disk_usage(memory).free >= ROOM
+    with _open_folder(memory if roomy else None) as made:
+        yield made
+
+
+@pytest.fixture
+def large_folder() -> Iterator[Path]:
+    """A folder for gigabytes, which are not kept in memory; any user may enter it."""
+    with _open_folder(None) as made:
+        yield made
+
+
+@contextmanager
+def _open_folder(base: Path | None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="sametree-test-", dir=base) as made:
         Path(made).chmod(0o755)
         yield Path(made).resolve()

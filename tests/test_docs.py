@@ -46,7 +46,8 @@ def test_the_first_two_commands_are_what_decides_a_landing():
 
 
 @pytest.mark.proof
-def test_every_other_command_that_is_shown_runs(folder):
+def test_every_other_command_that_is_shown_runs(large_folder):
+    folder = large_folder
     copy = folder / "copy"
     for name in git.files(REPOSITORY):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)

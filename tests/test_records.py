@@ -126,6 +126,16 @@ def test_the_first_process_of_a_run_names_it_and_the_others_join(monkeypatch):
     assert records.run_id() == (name, False)
 
 
+def test_runs_of_the_same_second_sort_by_time(monkeypatch):
+    names = []
+    for moment in (1_000_000_000.0, 1_000_000_000.25, 1_000_000_000.999, 1e9 + 1):
+        monkeypatch.setenv(records.RUN_VARIABLE, "")
+        monkeypatch.setattr(records.time, "time", lambda at=moment: at)
+        names.append(records.run_id()[0])
+    assert names == sorted(names)
+    assert len(set(names)) == 4
+
+
 def test_a_run_that_has_a_name_keeps_it(monkeypatch):
     monkeypatch.setenv(records.RUN_VARIABLE, "outer")
     assert records.run_id() == ("outer", False)
