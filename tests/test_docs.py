@@ -16,6 +16,7 @@ from sametree.settings.model import (
     Component,
     Coverage,
     Database,
+    Environment,
     Settings,
     Variable,
 )
@@ -85,7 +86,7 @@ def test_the_published_schema_is_the_settings_own():
 
 
 @pytest.mark.parametrize(
-    "table", [Settings, Component, Database, Coverage, Variable, CI]
+    "table", [Settings, Component, Database, Coverage, Variable, CI, Environment]
 )
 def test_every_key_of_the_settings_is_described(table):
     page = text("docs/settings.md")

@@ -52,11 +52,43 @@ class Database(Table, frozen=True):
 
     ``version`` is the major version of the embedded server, ``driver`` the SQLAlchemy
     driver in the address (found in the component's dependencies when not named).
+    ``extensions`` names those that something else than the sources creates. ``tests``
+    says what the tests work on; ``service`` is the image of the server that CI's jobs
+    get, where that should not be the embedded one. ``seed`` is the command that fills
+    the development database.
+
+    ``rows`` is how many rows a table has when migrations are measured. Revisions up to
+    ``baseline`` have run everywhere: they are not judged any more. ``previous`` is the
+    git revision of the release whose tests have to pass on the new schema, with
+    ``previous_args`` for pytest.
     """
 
     component: str
     version: Literal[16, 18] = 18
     driver: Literal["psycopg", "psycopg2", "pg8000"] | None = None
+    extensions: tuple[str, ...] = ()
+    tests: Literal["postgres", "sqlite"] = "postgres"
+    service: str = ""
+    seed: tuple[str, ...] = ()
+    rows: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
+    baseline: str = ""
+    previous: str = ""
+    previous_args: tuple[str, ...] = ()
+
+
+class Environment(Table, frozen=True):
+    """A place where a release lives, such as ``staging`` or ``production``.
+
+    ``database`` is the name of the variable that holds the address of its database.
+    A migration waits at most ``lock_timeout`` seconds for a lock, then lets traffic
+    pass and tries again, for ``patience`` seconds in all. ``restore_point`` is the
+    command that makes a point to return to; without it that is a dump.
+    """
+
+    database: VariableName
+    lock_timeout: Annotated[float, Meta(gt=0)] = 2.0
+    patience: Annotated[float, Meta(ge=0)] = 300.0
+    restore_point: tuple[str, ...] = ()
 
 
 class Variable(Table, frozen=True):
@@ -100,6 +132,7 @@ class Settings(Table, frozen=True):
     coverage: Coverage = Coverage()
     variables: dict[VariableName, Variable] = {}
     ci: CI = CI()
+    environments: dict[Name, Environment] = {}
     main_branch: str = "main"
     locks: str = "locks"
     reports: str = "reports"
