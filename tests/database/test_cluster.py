@@ -242,12 +242,16 @@ def test_for_root_a_cluster_in_a_closed_home_is_kept_elsewhere(folder, monkeypat
 
 
 def test_without_room_in_memory_clusters_live_in_the_temporary_folder(
-    folder, monkeypatch
+    folder, monkeypatch, capsys
 ):
     monkeypatch.delenv(cluster.SCRATCH, raising=False)
-    monkeypatch.setattr(cluster, "ROOM", 1 << 60)
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    assert cluster.throw_away_base().parent == folder
+    assert cluster.throw_away_base(1 << 60).parent == folder
+    assert capsys.readouterr().out == ""
+    cluster.throw_away_base(1 << 60, say=True)
+    said = capsys.readouterr().out
+    assert "the database is on the disk" in said
+    assert "may take 1099511627776 MiB" in said
 
 
 def pids_of(*texts):

@@ -6,6 +6,7 @@ import pwd
 import pytest
 
 from sametree.database import binaries, initdb
+from sametree.database.binaries import Programs
 from sametree.errors import SurroundingsError
 
 
@@ -14,7 +15,7 @@ def cache(folder, monkeypatch):
     """Nothing was made for this user yet."""
     place = folder / "cache"
     place.mkdir(mode=0o711)
-    monkeypatch.setattr(initdb, "_cache", lambda: place)
+    monkeypatch.setattr(initdb, "cache", lambda: place)
     return place
 
 
@@ -23,15 +24,13 @@ def fake(folder):
     """Return a function that makes a folder of programs whose initdb fails."""
 
     def programs(said):
-        place = folder / "fake" / "bin"
-        place.mkdir(parents=True)
-        catalogues = place.parent / "share" / "postgresql" / "postgres.bki"
-        catalogues.parent.mkdir(parents=True)
-        catalogues.write_text(said)
+        place = folder / "fake"
+        place.mkdir()
+        (place / "postgres.bki").write_text(said)
         script = place / "initdb"
         script.write_text(f"#!/bin/sh\necho '{said}'\nexit 1\n")
         script.chmod(0o755)
-        return place
+        return Programs(place, place, "18", "fake")
 
     return programs
 
@@ -43,7 +42,7 @@ def cluster_at(folder, name):
 
 
 def test_initdb_runs_once_and_its_data_are_copied(cache, folder):
-    programs = binaries.folder(18)
+    programs = binaries.embedded(18)
     one, two = cluster_at(folder, "one"), cluster_at(folder, "two")
     left = cache / "initdb.new-killed"
     left.mkdir()
@@ -79,7 +78,7 @@ def test_what_initdb_cannot_do_is_told_with_its_cure(cache, folder, fake, said, 
 
 
 def test_a_copy_that_fails_leaves_no_data(cache, folder):
-    programs = binaries.folder(18)
+    programs = binaries.embedded(18)
     place = cluster_at(folder, "one")
     initdb.fill(place, programs)
     (made,) = cache.glob("initdb-*")
@@ -94,7 +93,7 @@ def test_a_copy_that_fails_leaves_no_data(cache, folder):
 def test_a_user_keeps_it_in_the_cache_folder(folder, monkeypatch):
     monkeypatch.setattr(binaries, "unprivileged", lambda: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    assert initdb._cache() == folder / "sametree"
+    assert initdb.cache() == folder / "sametree"
     assert (folder / "sametree").stat().st_mode & 0o077 == 0
 
 
@@ -127,3 +126,24 @@ def test_a_closed_folder_cannot_be_entered(folder):
     assert binaries.may_enter(inside)
     inside.parent.chmod(0o700)
     assert not binaries.may_enter(inside)
+
+
+def test_without_a_folder_to_keep_it_in_initdb_runs_each_time(folder, monkeypatch):
+    def nowhere():
+        raise PermissionError(13, "Permission denied", "/home/ada/.cache")
+
+    monkeypatch.setattr(initdb, "cache", nowhere)
+    place = cluster_at(folder, "one")
+    initdb.fill(place, binaries.embedded(18))
+    assert (place / "data" / "PG_VERSION").read_text() == "18\n"
+    assert (place / "password").stat().st_mode & 0o077 == 0
+    assert not (place / "data.new").exists()
+
+
+def test_another_build_or_user_has_data_of_its_own(monkeypatch):
+    programs = binaries.embedded(18)
+    before = initdb.identity(programs)
+    assert initdb.identity(programs) == before
+    assert initdb.identity(binaries.embedded(16)) != before
+    monkeypatch.setattr(binaries, "unprivileged", lambda: (4711, 4711))
+    assert initdb.identity(programs) != before

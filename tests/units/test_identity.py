@@ -3,16 +3,19 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import traceback
 import warnings
 
 import pytest
+from conftest import eventually
 from repositories import LONG_AGO, NOBODY, Copied, Opened, Repository
 from repositories import without_configuration
 
 from sametree import fingerprint, trees
-from sametree.database import cluster
+from sametree.database import cluster, given
+from sametree.database.connections import connection
 from sametree.fingerprint import source_parts
 from sametree.settings import load
 from sametree.units import identity
@@ -395,17 +398,67 @@ def test_what_rewrites_the_sources_proves_nothing(repository):
     assert reason(repository, SERVER, "format") == "it rewrites the sources"
 
 
-def test_on_a_given_server_a_unit_with_a_database_proves_nothing(
-    repository, monkeypatch
-):
-    monkeypatch.setenv("DATABASE_URL", "postgresql://ada:secret@localhost/app")
+def test_a_given_server_that_does_not_answer_proves_nothing(repository, monkeypatch):
+    url = "postgresql://ada:secret@127.0.0.1:1/app"
+    monkeypatch.setenv("DATABASE_URL", url)
+    silent = "the server of DATABASE_URL does not answer"
+    own = "what the database of DATABASE_URL holds is not told by the tree"
+    assert reason(repository, SERVER, "tests") == silent
+    assert reason(repository, SERVER, "migrate", "--check") == silent
+    assert reason(repository, SERVER, "migrate") == own
     for kind in ("tests", "migrate"):
-        assert "DATABASE_URL" in reason(repository, SERVER, kind)
         told = of(repository, SERVER, kind).parts
         assert told["database"] == "given"
         assert "secret" not in str(told)
     assert reason(repository, SERVER, "lint") == ""
     assert reason(repository, SHARED) == ""
+
+
+def test_on_a_given_server_a_unit_is_proven_for_what_the_server_says_of_itself(
+    repository, monkeypatch
+):
+    with cluster.throw_away(16) as named:
+        monkeypatch.setenv("DATABASE_URL", named.url())
+        before = of(repository, SERVER, "tests")
+        check = of(repository, SERVER, "migrate", "--check")
+        assert "DATABASE_URL" in reason(repository, SERVER, "migrate")
+        project = load(repository.root)
+        assert identity.on_given_server(project, unit(project, SERVER))
+        assert not identity.on_given_server(project, unit(project, SHARED))
+        assert of(repository, SERVER, "tests") == before
+        given._witness.cache_clear()
+        with connection(named) as admin:
+            admin.execute("ALTER SYSTEM SET default_text_search_config = 'german'")
+            admin.execute("SELECT pg_reload_conf()")
+
+        def noticed():
+            given._witness.cache_clear()
+            return of(repository, SERVER, "tests").fingerprint != before.fingerprint
+
+        assert eventually(noticed)
+    assert before.unprovable == check.unprovable == ""
+    assert re.fullmatch(r"given 16\.\d+, [0-9a-f]{8}", before.parts["database"])
+    assert before.parts["tool:postgresql"].startswith("16.")
+
+
+def test_tests_on_sqlite_do_not_depend_on_postgresql(repository):
+    told = of(repository, SERVER, "tests").parts
+    assert told["database"] == "embedded 18"
+    table = "[tool.sametree.database]\n"
+    text = ROOT_PYPROJECT.replace(table, table + 'tests = "sqlite"\n')
+    repository.write("pyproject.toml", text)
+    told = of(repository, SERVER, "tests").parts
+    assert told["database"] == "sqlite"
+    assert told["tool:sqlite"].startswith("3.")
+    assert "tool:postgresql" not in told
+    assert of(repository, SERVER, "migrate").parts["tool:postgresql"]
+
+
+def test_an_extension_that_no_server_here_has_is_the_units_affair(
+    repository,
+):
+    repository.write("app/server/a.sql", "CREATE EXTENSION none_here_has_this;\n")
+    assert of(repository, SERVER, "tests").parts["database"] == "none"
 
 
 def test_outside_git_nothing_is_proven(repository):

@@ -10,6 +10,9 @@ import msgspec
 
 from sametree.errors import UsageError
 
+VARIABLE = "DATABASE_URL"
+"""Names the server that is used in place of our own."""
+
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where a PostgreSQL database is: the parts of a connection URI.
@@ -61,7 +64,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 def parse(url: str) -> Address:
     """Return the parts of ``url`` (``postgresql://``, ``postgres://``, with or without
     ``+driver``). Raises UsageError, which never shows the URL's secrets."""
-    where = "DATABASE_URL"
+    where = VARIABLE
     cure = f"write {where}=postgresql://user:password@host:5432/database"
     scheme, found, _ = url.partition("://")
     if not found or not re.fullmatch(r"[a-z0-9+.-]{1,30}", scheme):

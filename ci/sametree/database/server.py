@@ -1,34 +1,51 @@
 """Which database does a session get? A fresh one for a run, a kept one for development.
 
-The server is embedded, or the one that DATABASE_URL names. On a server that is not
-ours we touch only databases that we made: they have a name that starts with
-``sametree_``, and as long as one is in use its owner holds an advisory lock for it.
+The server is embedded, or an installed PostgreSQL where the embedded one lacks an
+extension, or the one that DATABASE_URL names (see ``given``).
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sametree.database import address, cluster
+import msgspec
+
+from sametree import files, terminal
+from sametree.database import (
+    address,
+    choice,
+    cluster,
+    extensions,
+    templates,
+)
+from sametree.database import given as on_given
+from sametree.database.address import VARIABLE as VARIABLE
 from sametree.database.address import Address
-from sametree.errors import SurroundingsError
+from sametree.database.binaries import Programs
+from sametree.database.connections import connection as connection
+from sametree.database.given import LOCK_CLASS, PREFIX
+from sametree.errors import SametreeError, SurroundingsError
 from sametree.settings import Project
 
 if TYPE_CHECKING:
     import psycopg
 
-VARIABLE = "DATABASE_URL"
-PREFIX = "sametree_"
-STAMP = "made by sametree; dropped when its owner is gone"
-"""The comment on each database that we make; one without it is not ours."""
-LOCK_CLASS = 0x5A3E
-"""First key of our advisory locks; the second is the CRC-32 of the database's name."""
-CONNECT_TIMEOUT = 5  # seconds
+
+class Template(msgspec.Struct, frozen=True):
+    """A migrated database that tests clone.
+
+    Clones are made from ``maintenance``. ``own`` tells that the server is ours, and gone
+    after the run; ``kept`` that no migration had to be run.
+    """
+
+    address: Address
+    maintenance: Address
+    own: bool
+    kept: bool
 
 
 def given(environ: Mapping[str, str] = os.environ) -> Address | None:
@@ -44,35 +61,60 @@ def given(environ: Mapping[str, str] = os.environ) -> Address | None:
 def fresh(project: Project, purpose: str) -> Iterator[Address]:
     """Give an empty database that nobody else has, for the length of the block.
 
-    Raises SurroundingsError when there is no server, or it refuses.
+    Raises SurroundingsError when there is no server, it refuses, or it lacks an extension.
     """
     name = f"{PREFIX}{purpose}_{secrets.token_hex(4)}"
-    named = given()
-    if named is not None:
-        with _made_on(named, name) as made:
+    if (named := given()) is not None:
+        _has_extensions(project, named)
+        with on_given.made(named, name) as made:
             yield made
         return
-    with cluster.throw_away(version_of(project)) as own:
+    with cluster.throw_away(_chosen(project)) as own:
         with connection(own) as admin:
             admin.execute(f'CREATE DATABASE "{name}"'.encode())
         yield own.named(name)
 
 
 @contextmanager
+def migrated(
+    project: Project,
+    history: str,
+    migrate: Callable[[Address], None],
+    clones: int = 1,
+) -> Iterator[Template]:
+    """Give a migrated database that nobody else has, for the length of the block.
+
+    ``migrate`` is called with an empty database, unless one is kept of an earlier run for
+    which ``history`` (see ``history.digest``) was the same. ``clones`` is how many
+    databases will be made of it. Raises what ``migrate`` and :func:`fresh` raise.
+    """
+    if (named := given()) is not None:
+        _has_extensions(project, named)
+        name = f"{PREFIX}tests_{secrets.token_hex(4)}"
+        whose = files.digest(str(project.base))[:8]
+        with on_given.migrated(named, name, whose, history, migrate) as (there, kept):
+            yield Template(there, named, own=False, kept=kept)
+        return
+    own = templates.migrated(project.base, _chosen(project), history, migrate, clones)
+    with own as (there, kept):
+        yield Template(there, there.named("postgres"), own=True, kept=kept)
+
+
+@contextmanager
 def development(project: Project) -> Iterator[Address]:
     """Give the development database, made when missing, for the length of the block.
 
-    It is the very database that DATABASE_URL names, else one of the embedded server
-    whose data are kept in the checkout.
+    It is the very database that DATABASE_URL names, else one of our own server, whose
+    data are kept in the checkout.
     """
-    named = given()
-    if named is not None:
+    if (named := given()) is not None:
         with connection(named):
             yield named
         return
-    version = version_of(project)
-    folder = cluster.kept_folder(project.state, version)
-    with cluster.kept(folder, version) as own:
+    programs = _chosen(project)
+    folder = cluster.kept_folder(project.state, programs.major)
+    _tell_other(project, programs)
+    with cluster.kept(folder, programs) as own:
         name = f"{database_name(project)}_development"
         with connection(own) as admin, _turn(admin):
             query = "SELECT 1 FROM pg_database WHERE datname = %s"
@@ -91,10 +133,22 @@ def alone(where: Address) -> Iterator[None]:
         yield
 
 
+def programs_of(project: Project) -> Programs:
+    """Return the programs that run the project's own servers.
+
+    Raises SurroundingsError when none here has all extensions that it creates.
+    """
+    return choice.choose(project).programs
+
+
 def version_of(project: Project) -> int:
-    """Return the major version of the embedded server."""
+    """Return the major version of the project's own servers; that of the settings where
+    none can be started."""
     database = project.settings.database
-    return database.version if database else 18
+    try:
+        return programs_of(project).major
+    except SametreeError:
+        return database.version if database else 18
 
 
 def database_name(project: Project) -> str:
@@ -103,91 +157,38 @@ def database_name(project: Project) -> str:
     return (database.component if database else "app").replace("-", "_")
 
 
-@contextmanager
-def connection(where: Address) -> Iterator[psycopg.Connection]:
-    """Connect to ``where`` in autocommit mode.
-
-    Raises SurroundingsError, with what the server said, when it refuses.
-    """
-    import psycopg
-
-    try:
-        opened = psycopg.connect(
-            where.url(), autocommit=True, connect_timeout=CONNECT_TIMEOUT
-        )
-    except psycopg.Error as error:
-        said = str(error).strip().splitlines()
-        raise SurroundingsError(
-            f"cannot connect to {where}: {said[-1] if said else error}",
-            f"is the server of {VARIABLE} running, and are name and password right?"
-            f" Without {VARIABLE} an embedded server is used",
-        ) from None
-    with opened:
-        try:
-            yield opened
-        except psycopg.Error as error:
-            first = str(error).strip().partition("\n")[0]
-            raise SurroundingsError(f"{where} refused: {first}") from None
+def _chosen(project: Project) -> Programs:
+    """Return the programs that run the project's servers; say so where these are not
+    the embedded ones."""
+    chosen = choice.choose(project)
+    if chosen.why:
+        terminal.say(f"  PostgreSQL is {chosen.why}")
+    return chosen.programs
 
 
-@contextmanager
-def _made_on(server: Address, name: str) -> Iterator[Address]:
-    """Make a database on a given server, and drop it and its clones afterwards."""
-    import psycopg
-
-    with connection(server) as admin:
-        for stale in _stale(admin):
-            _drop(admin, stale)
-        # The lock comes first: a database without one is free to be dropped.
-        _lock(admin, name)
-        try:
-            admin.execute(f'CREATE DATABASE "{name}"'.encode())
-            admin.execute(f"COMMENT ON DATABASE \"{name}\" IS '{STAMP}'".encode())
-        except psycopg.errors.InsufficientPrivilege:
+def _has_extensions(project: Project, server: Address) -> None:
+    """Raise SurroundingsError when a given server lacks an extension that is created."""
+    needed = extensions.of_project(project)
+    known = on_given.extensions(server) if needed else frozenset()
+    for each in needed:
+        if each.name not in known:
             raise SurroundingsError(
-                f"the role {server.user!r} of {VARIABLE} may not create databases",
-                f"ALTER ROLE {server.user} CREATEDB; or unset {VARIABLE} to use an"
-                " embedded server",
-            ) from None
-        try:
-            yield server.named(name)
-        finally:
-            for each in _family(admin, name):
-                _drop(admin, each)
+                f"the server of {VARIABLE} has no extension {each.name!r}, which"
+                f" {each.reason}",
+                f"install it there, or unset {VARIABLE} to use a server of our own",
+            )
 
 
-def _stale(admin: psycopg.Connection) -> list[str]:
-    """Return our databases whose owner is gone: nobody holds their lock.
-
-    Only databases count that bear our stamp and that we may drop. pg_locks shows the
-    advisory locks of all databases of the server. A clone, which bears no stamp,
-    belongs to the database whose name its own begins with.
-    """
-    held = {
-        row[0]
-        for row in admin.execute(
-            "SELECT objid::bigint FROM pg_locks"
-            " WHERE locktype = 'advisory' AND classid = %s",
-            [LOCK_CLASS],
+def _tell_other(project: Project, programs: Programs) -> None:
+    """Say where the development data are that another major version has written."""
+    own = cluster.kept_folder(project.state, programs.major)
+    if (own / "data").exists():
+        return
+    for other in sorted(own.parent.glob("postgres-*/data")):
+        terminal.say(
+            f"  the development database begins anew on PostgreSQL {programs.version};"
+            f" the data of {other.parent.name} stay where they are"
         )
-    }
-    stamped = admin.execute(
-        "SELECT datname FROM pg_database"
-        " WHERE shobj_description(oid, 'pg_database') = %s"
-        " AND pg_has_role(current_user, datdba, 'MEMBER')",
-        [STAMP],
-    )
-    gone = [name for (name,) in stamped if zlib.crc32(name.encode()) not in held]
-    return [each for name in gone for each in _family(admin, name)]
-
-
-def _family(admin: psycopg.Connection, name: str) -> list[str]:
-    """Return a database and the clones that tests made of it, the clones first."""
-    query = (
-        "SELECT datname FROM pg_database"
-        " WHERE datname = %s OR starts_with(datname, %s) ORDER BY datname DESC"
-    )
-    return [row[0] for row in admin.execute(query, [name, f"{name}__"])]
 
 
 @contextmanager
@@ -198,14 +199,3 @@ def _turn(own: psycopg.Connection) -> Iterator[None]:
         yield
     finally:
         own.execute("SELECT pg_advisory_unlock(%s, 0)", [LOCK_CLASS])
-
-
-def _lock(admin: psycopg.Connection, name: str) -> None:
-    # The key is shown as an unsigned 32-bit number, but given as a signed one.
-    key = zlib.crc32(name.encode())
-    signed = key - (1 << 32) if key >= 1 << 31 else key
-    admin.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, signed])
-
-
-def _drop(admin: psycopg.Connection, name: str) -> None:
-    admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())

@@ -12,6 +12,8 @@ from sametree.digests import readable
 from sametree.fingerprint import Rules, decided
 from sametree.settings import Component, Project
 
+GIVEN = "given"
+"""The part ``database`` where nothing tells what the server of DATABASE_URL holds."""
 IN_USE = "in use"
 """How the part ``database`` ends while the development database is used."""
 NO_PROOFS = {
@@ -42,8 +44,12 @@ def of_kind(kind: str, parts: Mapping[str, str]) -> str:
     """Return why no unit of ``kind`` with these ``parts`` is told by them, or ''."""
     if kind in NO_PROOFS:
         return NO_PROOFS[kind]
-    if parts.get("database") == "given":
-        return "what the server of DATABASE_URL holds is not told by the tree"
+    if parts.get("previous") == "unknown":
+        return "this clone does not tell which release came before"
+    if parts.get("database") == GIVEN:
+        if kind == "migrate" and "--check" not in parts.get("arguments", ""):
+            return "what the database of DATABASE_URL holds is not told by the tree"
+        return "the server of DATABASE_URL does not answer"
     if parts.get("database", "").endswith(IN_USE):
         return "the development database is in use"
     return ""

