@@ -1,77 +1,65 @@
-"""The application on a real PostgreSQL, where each test leaves nothing behind."""
+"""The application on a real PostgreSQL, where each test leaves nothing behind.
+
+The database, and the fixtures ``database_…``, come from sametree's pytest plug-in.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, delete, event
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import event
 
 from maria import create_app
 from maria.database import Database, connect
-from maria.models import Base
 from maria.settings import Settings
 from tests.api import Api
 
 
-@pytest.fixture(scope="session")
-def settings() -> Settings:
-    """The database of the environment; everything else as it is by default."""
-    url = os.environ.get("DATABASE_URL")
-    if not url:
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        config.getini("database_isolation")
+    except ValueError:
         pytest.exit(
-            "These tests need a PostgreSQL database, migrated to head, in "
-            "DATABASE_URL. The pipeline makes one:\n\n"
-            '    nox -s "tests(backend)"\n',
+            "These tests need the database that the pipeline makes for them. Run"
+            '\n\n    nox -s "tests(backend)"\n\n'
+            "or pytest in an environment that has sametree.",
             returncode=2,
         )
-    return Settings.from_environment({"DATABASE_URL": url})
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str) -> Settings:
+    """The database of the tests; everything else as it is by default."""
+    return Settings.from_environment({"DATABASE_URL": database_url})
 
 
 @pytest.fixture(scope="session")
 def database(settings: Settings) -> Iterator[Database]:
-    """The database as the application connects to it, commits included."""
+    """The database as the application connects to it."""
     database = connect(settings)
     yield database
     database.engine.dispose()
 
 
-@pytest.fixture
-def connection(database: Database) -> Iterator[Connection]:
-    """A connection to tables that look empty, in a transaction that is rolled back."""
-    with database.engine.connect() as connection, connection.begin() as outer:
-        for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(delete(table))
-        yield connection
-        outer.rollback()
+@pytest.fixture(scope="session")
+def running(settings: Settings, database: Database) -> Flask:
+    """The application, made once: it takes longer than most of what is asked of it."""
+    return create_app(settings, database)
 
 
 @pytest.fixture
-def rolled_back(database: Database, connection: Connection) -> Database:
-    """A database in which a commit only releases a savepoint."""
-    sessions = sessionmaker(connection, join_transaction_mode="create_savepoint")
-    return replace(database, sessions=sessions)
+def client(running: Flask, database_transaction: None) -> FlaskClient:
+    """A client of the application; all of its commits are taken back afterwards."""
+    return running.test_client()
 
 
 @pytest.fixture
-def session(rolled_back: Database) -> Iterator[Session]:
-    with rolled_back.sessions() as session:
-        yield session
-
-
-@pytest.fixture
-def app(settings: Settings, rolled_back: Database) -> Flask:
-    return create_app(settings, rolled_back)
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
+def app(settings: Settings, database: Database, database_transaction: None) -> Flask:
+    """An application of this test's own, which it may change."""
+    return create_app(settings, database)
 
 
 @pytest.fixture
@@ -80,14 +68,13 @@ def api(client: FlaskClient) -> Api:
 
 
 @pytest.fixture
-def statements(connection: Connection) -> Iterator[list[str]]:
-    """The SQL that is sent; savepoints are the tests' own and do not count."""
+def statements(database: Database) -> Iterator[list[str]]:
+    """The SQL that the application sends."""
     sent: list[str] = []
 
     def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if "SAVEPOINT" not in statement:
-            sent.append(statement)
+        sent.append(statement)
 
-    event.listen(connection, "before_cursor_execute", note)
+    event.listen(database.engine, "before_cursor_execute", note)
     yield sent
-    event.remove(connection, "before_cursor_execute", note)
+    event.remove(database.engine, "before_cursor_execute", note)

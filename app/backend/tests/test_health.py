@@ -40,9 +40,9 @@ def test_it_is_ready_at_the_migration_it_expects(client: FlaskClient) -> None:
     ],
 )
 def test_it_is_not_ready_at_another_migration(
-    client: FlaskClient, connection: Connection, change: str, found: str
+    client: FlaskClient, database_connection: Connection, change: str, found: str
 ) -> None:
-    connection.execute(text(change))
+    database_connection.execute(text(change))
 
     response = client.get("/readyz")
 

@@ -43,10 +43,13 @@ JOIN = "INSERT INTO conversation_participants VALUES"
     ],
 )
 def test_a_row_that_breaks_a_rule_is_refused_by_its_name(
-    connection: Connection, statement: str, rule: str
+    database_connection: Connection, statement: str, rule: str
 ) -> None:
-    connection.execute(text(ADA))
-    connection.execute(text(TALK))
+    database_connection.execute(text(ADA))
+    database_connection.execute(text(TALK))
 
-    with pytest.raises(IntegrityError, match=f'"{rule}"'), connection.begin_nested():
-        connection.execute(text(statement))
+    with (
+        pytest.raises(IntegrityError, match=f'"{rule}"'),
+        database_connection.begin_nested(),
+    ):
+        database_connection.execute(text(statement))
