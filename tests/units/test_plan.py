@@ -181,6 +181,33 @@ def test_the_matrix_has_one_line_each_for_github(project):
     ]
 
 
+def test_the_matrix_says_which_jobs_get_the_service(project):
+    table = '[tool.sametree.database]\ncomponent = "app"\nservice = "a@sha256:b"\n'
+    of_kinds = [
+        ("tests", "app"),
+        ("migrate", "app"),
+        ("lint", "app"),
+        ("tests", "page"),
+    ]
+    for settings, expected in (
+        ("", set()),
+        (table.replace('service = "a@sha256:b"\n', ""), set()),
+        (table, {"tests(app)", "migrate(app)"}),
+        (f'{table}tests = "sqlite"\n', {"migrate(app)"}),
+    ):
+        (project.root / "pyproject.toml").write_text(f"{SETTINGS}\n{settings}")
+        made = load(project.root)
+        asked = [
+            Unit(name=f"{kind}({name})", kind=kind, component=made.component(name))
+            for kind, name in of_kinds
+        ]
+        told = plan.matrix(plan.plan(made, asked, [])).splitlines()[0]
+        found = json.loads(told.removeprefix("units="))
+        assert len(found) == 4
+        assert {each["unit"] for each in found if "database" in each} == expected
+        assert all(each.get("database", True) is True for each in found)
+
+
 def test_the_matrix_of_a_proven_tree_is_empty_and_says_so(project):
     jobs = plan.plan(project, units(project), by_ci(project))
     assert plan.matrix(jobs) == "units=[]\nany=false\n"

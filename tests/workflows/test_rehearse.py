@@ -16,7 +16,7 @@ from sametree import files
 from sametree.errors import SurroundingsError, UsageError
 from sametree.settings import load
 from sametree.toolchains import environments
-from sametree.workflows import family, rehearse, stage
+from sametree.workflows import family, rehearse, stage, write
 from sametree.workflows.write import WORKFLOW
 
 SHA = "0123456789012345678901234567890123456789"
@@ -150,6 +150,30 @@ def test_needs_conditions_matrix_and_outputs_are_those_of_the_workflow(repositor
     }
     assert not done.passed
     assert ("b bad", True) in told and ("c", True) not in told
+
+
+def test_without_containers_jobs_do_without_services_and_that_is_told(
+    repository, tmp_path
+):
+    image = "postgres:16@sha256:" + "a1" * 32
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "pyproject.toml").write_text(
+        '[project]\nname = "x"\n[tool.sametree.database]\ncomponent = "x"\n'
+        f'service = "{image}"\n'
+    )
+    written = write.workflow(load(tmp_path / "other"))
+    begin, end = written.index("    services:"), written.index("    steps:\n", 2000)
+    asked = written[written.index("          DATABASE_URL:") :]
+    asked = asked[: asked.index("      - uses")]
+    text = HEAD + job("a", '"echo {$UNIT, $DATABASE_URL}"')
+    text = text.replace("    steps:\n", written[begin:end] + "    steps:\n", 1)
+    text += "        env:\n          UNIT: one\n" + asked
+    repository.commit(text)
+    done = repository.rehearse()
+    assert done.passed and done.services
+    assert log(done)[-1] == "{one, }"
+    repository.commit(HEAD + job("a", "echo done"))
+    assert not repository.rehearse().services
 
 
 def test_records_that_were_uploaded_and_logs_are_kept(repository):

@@ -14,7 +14,7 @@ SESSIONS = frozenset({"plan", "tests", "tests(a)", "tests(b)"})
 TASKS = frozenset({"records.push"})
 
 
-def look(text, root=REPOSITORY, kind="workflow", problems={}, texts={}):
+def look(text, root=REPOSITORY, kind="workflow", problems={}, texts={}, service=False):
     """Return what our rules find in ``text``: rule, line and text."""
     runtime = document.read("runtime", "action", RUNTIME.encode())
     file = write.WORKFLOW if kind == "workflow" else write.RUNTIME
@@ -24,6 +24,7 @@ def look(text, root=REPOSITORY, kind="workflow", problems={}, texts={}):
         listing=Listing(SESSIONS, TASKS, problems),
         actions={".github/actions/runtime": runtime},
         texts=texts,
+        service=service,
     )
     each = [one for rule in rules.RULES for one in rule.findings(found, world)]
     assert all(one.reason and one.cure for one in each)
@@ -92,6 +93,15 @@ def test_a_machine_with_services_is_not_what_one_has_at_home():
         "thin",
         1,
     )
+
+
+def test_a_job_has_the_one_service_that_settings_ask_for_and_no_other():
+    text = GOOD.replace("timeout-minutes: 5", "timeout-minutes: 5\n    HERE", 1)
+    asked = text.replace("HERE", "services: {postgres: {image: a}}")
+    assert only(look(asked))[:2] == ("thin", 7)
+    assert look(asked, service=True) == []
+    more = text.replace("HERE", "services: {postgres: {image: a}, redis: {image: b}}")
+    assert only(look(more, service=True))[:2] == ("thin", 7)
 
 
 def test_a_shell_of_its_own_is_a_program():

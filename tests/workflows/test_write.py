@@ -7,10 +7,11 @@ import textwrap
 import pytest
 import yaml
 from conftest import REPOSITORY
+from workflow_pipeline import TASKS
 
 from sametree.errors import UsageError
 from sametree.settings import load
-from sametree.workflows import programs, write
+from sametree.workflows import check, programs, write
 
 
 @pytest.fixture
@@ -118,6 +119,56 @@ def test_zizmor_finds_nothing_at_its_strictest(project, tmp_path):
     )
     assert done.returncode == 0, done.stdout
     assert done.stderr.count("completed") == 2
+
+
+IMAGE = "postgres:16.3-alpine@sha256:" + "a1" * 32
+SERVICE = f"""
+[[tool.sametree.components]]
+name = "app"
+path = "."
+
+[tool.sametree.database]
+component = "app"
+service = "{IMAGE}"
+"""
+
+
+def test_a_service_is_written_only_when_settings_ask_for_it(project):
+    assert "services" not in write.workflow(project())
+    made = jobs(project(SERVICE))
+    assert [name for name, job in made.items() if "services" in job] == ["unit"]
+    server = made["unit"]["services"]["postgres"]
+    assert server["image"] == "${{ matrix.database && '%s' || '' }}" % IMAGE
+    assert server["env"] == {"POSTGRES_PASSWORD": "throw-away"}
+    assert server["ports"] == [5432]
+    assert "pg_isready --host 127.0.0.1" in server["options"]
+    (call,) = (step for step in made["unit"]["steps"] if "run" in step)
+    assert call["env"]["DATABASE_URL"] == (
+        "${{ matrix.database && format("
+        " 'postgresql://postgres:throw-away@127.0.0.1:{0}/postgres',"
+        " job.services.postgres.ports['5432']) || '' }}"
+    )
+
+
+@pytest.mark.parametrize(
+    "image", ["postgres", "postgres:18", "postgres:18@sha256:abc", "' || evil || '"]
+)
+def test_an_image_that_may_be_another_tomorrow_is_refused(project, image):
+    with pytest.raises(UsageError, match="by its digest") as caught:
+        write.write(project(SERVICE.replace(IMAGE, image)))
+    assert "service" in caught.value.problem
+    assert "docker buildx imagetools inspect" in caught.value.cure
+
+
+@pytest.mark.proof
+def test_rules_schema_and_zizmor_accept_the_service(project, tmp_path):
+    made = project(SERVICE)
+    write.write(made)
+    (tmp_path / "noxfile.py").write_text(
+        "import nox\n\n\n@nox.session\ndef plan(session):\n    pass\n"
+    )
+    (tmp_path / "tasks.py").write_text(TASKS)
+    assert check.check(made) == []
 
 
 def test_writing_tells_what_it_did_to_each_file(project, tmp_path):

@@ -26,11 +26,13 @@ NAMED = 3
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A unit in CI's plan: whether it has to run, and the reason."""
+    """A unit in CI's plan: whether it has to run, and the reason. ``database`` says that
+    its job gets the server that settings name as a service."""
 
     unit: str
     needed: bool
     reason: str
+    database: bool = False
 
     @property
     def name(self) -> str:
@@ -47,9 +49,13 @@ def plan(
         if _counts(project, record):
             known.setdefault(record.unit, []).append(record)
     found = identity.identify(project, units)
-    return [
+    jobs = [
         _job(project, unit, now, known.get(unit.name, []))
         for unit, now in zip(units, found, strict=True)
+    ]
+    return [
+        msgspec.structs.replace(job, database=_on_service(project, unit))
+        for job, unit in zip(jobs, units, strict=True)
     ]
 
 
@@ -104,9 +110,21 @@ def _trusted(project: Project) -> tuple[list[Record], str]:
 
 def matrix(jobs: Iterable[Job]) -> str:
     """Return the lines for $GITHUB_OUTPUT: ``units``, a matrix's list, and ``any``."""
-    needed = [{"unit": job.unit, "name": job.name} for job in jobs if job.needed]
+    needed = [
+        {"unit": job.unit, "name": job.name}
+        | ({"database": True} if job.database else {})
+        for job in jobs
+        if job.needed
+    ]
     told = json.dumps(needed, separators=(",", ":"))
     return f"units={told}\nany={'true' if needed else 'false'}\n"
+
+
+def _on_service(project: Project, unit: Unit) -> bool:
+    database = project.settings.database
+    sqlite = database and database.tests == "sqlite" and unit.kind == "tests"
+    asked = bool(database and database.service and not sqlite)
+    return asked and identity.works_on_database(project, unit)
 
 
 def _counts(project: Project, record: Record) -> bool:

@@ -90,6 +90,8 @@ def rehearsal(work: Work) -> Rehearsal:
     )
     passed = sum(1 for job in done.jobs if job.verdict == "success")
     work.notes.append(f"{passed} jobs of commit {done.commit[:12]}")
+    if done.services:
+        work.notes.append("without GitHub's services: on the embedded PostgreSQL")
     if not done.passed:
         raise _red(work, done)
     return done

@@ -64,6 +64,7 @@ def _by_rules(documents: list[Document], project: Project) -> Iterator[Finding]:
         listing=calls.listing(project.root),
         actions={file.rpartition("/")[0]: each for file, each in local.items()},
         texts=write.texts(project),
+        service=bool(write.service(project)),
     )
     for each in documents:
         for rule in rules.RULES:

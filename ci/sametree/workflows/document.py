@@ -69,6 +69,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     included: str = ""  # an expression that gives the matrix, or its `include`
     outputs: Mapping[str, str] = {}
     machines: tuple[str, ...] = ()  # the labels in `runs-on`
+    services: tuple[str, ...] = ()  # their names
     steps: tuple[Step, ...] = ()
 
 
@@ -226,6 +227,7 @@ def _jobs(root: yaml.Node, lines: Sequence[str]) -> Iterator[Job]:
             included=_text(strategy) or _text(child(strategy, "include")),
             outputs=_texts(child(node, "outputs")),
             machines=tuple(_machines(child(node, "runs-on"))),
+            services=tuple(name.text for name, _ in items(child(node, "services"))),
             steps=tuple(_steps(node, lines)),
         )
 

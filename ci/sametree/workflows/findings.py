@@ -27,12 +27,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
     """What rules know beside a document: the project's folder, what can be called, the
-    local actions by the path of their folder, and the files that settings ask for."""
+    local actions by the path of their folder, the files that settings ask for, and
+    whether they ask for a server as a service."""
 
     root: Path
     listing: Listing
     actions: Mapping[str, Document]
     texts: Mapping[str, str]
+    service: bool = False
 
 
 Found = Iterator[tuple[int, str]]

@@ -35,12 +35,14 @@ ALIVE = "alive"
 
 class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     """How a rehearsal went. ``folder`` holds ``runs/RUN/UNIT.json``, the run records
-    that the jobs uploaded, and ``logs/JOB.log``."""
+    that the jobs uploaded, and ``logs/JOB.log``. ``services`` says that GitHub starts
+    some for the jobs, and that here they did without."""
 
     commit: str
     jobs: tuple[Ran, ...]
     seconds: float
     folder: Path
+    services: bool = False
 
     @property
     def passed(self) -> bool:
@@ -110,7 +112,13 @@ def rehearse(
             raise SurroundingsError(f"act could not run {workflow}:\n{said}")
         kept = _keep(project, place, ran)
     seconds = time.monotonic() - began
-    return Rehearsal(commit=commit, jobs=tuple(ran), seconds=seconds, folder=kept)
+    return Rehearsal(
+        commit=commit,
+        jobs=tuple(ran),
+        seconds=seconds,
+        folder=kept,
+        services=built.services,
+    )
 
 
 @contextmanager

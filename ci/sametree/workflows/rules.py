@@ -84,6 +84,8 @@ def thin(document: Document, world: World) -> Found:
         yield from _not_runtime(step, world)
     for job in document.jobs:
         for key in ("services", "container", "defaults"):
+            if key == "services" and world.service and job.services == ("postgres",):
+                continue  # as settings ask for it
             if key in job.keys:
                 yield job.keys[key], f"job {job.id!r} has {key} of its own"
         for step in job.steps:

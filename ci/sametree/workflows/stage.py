@@ -64,6 +64,15 @@ TRANSLATED = (
     # An environment that is no deployment: act has neither.
     (re.compile(rb"^ +deployment: *(?:true|false) *\n", re.MULTILINE), b""),
 )
+SERVICES = (
+    re.compile(rb"^( +)services:[^\n]*\n(?:\1 +[^\n]*\n)+", re.MULTILINE),
+    re.compile(
+        rb"^( +)DATABASE_URL: *>-\n(?:\1 +[^\n]*\n)*\1 +job\.services[^\n]*\n",
+        re.MULTILINE,
+    ),
+)
+"""A job's services and the address of one: act, without containers, starts none, so the
+jobs of a rehearsal work with the embedded server."""
 """What GitHub knows and act does not, and what says the same to act. It is changed in
 act's copy alone; what jobs check out is the commit as it is."""
 
@@ -80,13 +89,16 @@ runs:
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """What act is given: where it works, the workflow, its machines, the stand-ins."""
+    """What act is given: where it works, the workflow, its machines, the stand-ins.
+
+    ``services`` says that jobs have some on GitHub, and none here."""
 
     repository: Path
     workflow: Document
     event: Path
     machines: tuple[str, ...]
     actions: Mapping[str, Path]
+    services: bool = False
 
 
 def build(
@@ -96,7 +108,7 @@ def build(
 
     Raises UsageError when the workflow is not there, or uses what has no stand-in.
     """
-    _copy(root, place, commit, branch)
+    services = _copy(root, place, commit, branch)
     (place / "artifacts").mkdir()
     (place / "programs").mkdir()
     (place / "programs" / "uv").symlink_to(uv)
@@ -110,6 +122,7 @@ def build(
         event=event,
         machines=tuple(sorted(set(_machines(reached)))),
         actions={name: _stand_in(place, name) for name in sorted(_actions(reached))},
+        services=services,
     )
 
 
@@ -142,8 +155,9 @@ def make_home(home: Path, own: Path) -> None:
     home.mkdir(exist_ok=True)
 
 
-def _copy(root: Path, place: Path, commit: str, branch: str) -> None:
-    """Copy the repository of ``root``, with ``commit`` as what was pushed.
+def _copy(root: Path, place: Path, commit: str, branch: str) -> bool:
+    """Copy the repository of ``root``, with ``commit`` as what was pushed; return whether
+    jobs have services, which were left out.
 
     Notes are not copied: what CI has proven must not spare the rehearsal its work.
     """
@@ -159,13 +173,18 @@ def _copy(root: Path, place: Path, commit: str, branch: str) -> None:
     listed = _git(repository, "ls-tree", "--name-only", "HEAD", ".github")
     if listed.strip():
         _git(repository, "checkout", "--quiet", "HEAD", "--", ".github")
+    services = False
     for path in (repository / ".github").rglob("*.y*ml"):
         text = path.read_bytes()
+        for part in SERVICES:
+            text, count = part.subn(b"", text)
+            services = services or bool(count)
         for unknown, known in TRANSLATED:
             text = unknown.sub(known, text)
         if b"max-parallel:" not in text:
             text = STRATEGY.sub(ONE_BY_ONE, text)
         path.write_bytes(text)
+    return services
 
 
 def _reached(repository: Path, workflow: str) -> Iterator[Document]:

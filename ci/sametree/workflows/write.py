@@ -38,6 +38,7 @@ GATE_RUNNER = "ubuntu-slim"
 """GitHub's smallest machine: the gate only looks at results."""
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]*@sha256:[0-9a-f]{64}")
 _WORDS = frozenset("true false yes no on off y n null".split())
 """What YAML 1.1 takes for something else than a string."""
 
@@ -91,7 +92,7 @@ jobs:
       fail-fast: false # each unit's answer counts, also beside a failure
       matrix:
         include: ${{{{ fromJSON(needs.plan.outputs.units) }}}}
-    steps:
+{service}    steps:
       - uses: {checkout}
         with:
           persist-credentials: false
@@ -100,7 +101,7 @@ jobs:
       - run: nox -s "$UNIT"
         env:
           UNIT: ${{{{ matrix.unit }}}}
-      - uses: {upload}
+{address}      - uses: {upload}
         if: ${{{{ always() }}}}
         with:
           name: unit-${{{{ matrix.name }}}}
@@ -159,6 +160,26 @@ jobs:
         run: exit 1
 """
 
+_SERVICE = """\
+    services:
+      postgres: # for units that work on the database; without an image none is started
+        image: ${{{{ matrix.database && '{image}' || '' }}}}
+        env:
+          POSTGRES_PASSWORD: throw-away # of a server that is gone with the job
+        ports:
+          - 5432 # at whichever port of the machine is free
+        # Over TCP, where it does not answer before its first start is through.
+        options: >-
+          --health-cmd "pg_isready --host 127.0.0.1 --username postgres"
+          --health-interval 1s --health-timeout 5s --health-retries 60
+"""
+_ADDRESS = """\
+          DATABASE_URL: >-
+            ${{ matrix.database && format(
+            'postgresql://postgres:throw-away@127.0.0.1:{0}/postgres',
+            job.services.postgres.ports['5432']) || '' }}
+"""
+
 _RUNTIME = """\
 {header}
 # README's first command, here: Python, and what the lock of `dev` pins.
@@ -202,7 +223,10 @@ def texts(project: Project) -> Mapping[str, str]:
 def workflow(project: Project) -> str:
     """Return the text of ci.yml for ``project``."""
     settings = project.settings
+    image = service(project)
     return _WORKFLOW.format(
+        service=_SERVICE.format(image=image) if image else "",
+        address=_ADDRESS if image else "",
         header=HEADER,
         branch=_scalar(settings.main_branch),
         branch_name=settings.main_branch,
@@ -217,6 +241,25 @@ def workflow(project: Project) -> str:
         reports=settings.reports.rstrip("/"),
         dist=settings.dist.rstrip("/"),
     )
+
+
+def service(project: Project) -> str:
+    """Return the image of the server that the jobs of database units get; empty where
+    that is the embedded one.
+
+    Raises UsageError when settings name one that is not told by its digest.
+    """
+    database = project.settings.database
+    image = database.service if database else ""
+    if image and not _IMAGE.fullmatch(image):
+        name = re.split(r"@", image)[0]
+        raise UsageError(
+            f"pyproject.toml: [tool.sametree.database] service: {image!r} does not name"
+            " an image by its digest, and so may be another one tomorrow",
+            f"write NAME:TAG@sha256:DIGEST; `docker buildx imagetools inspect {name}`"
+            " tells the digest",
+        )
+    return image
 
 
 def runtime(project: Project) -> str:
