@@ -288,7 +288,9 @@ def with_database(sample: Sample) -> Sample:
             "migrations/versions/0002_index.py": migration(
                 "0002",
                 "0001",
-                'op.create_index("people_name", "people", ["name"])',
+                "with op.get_context().autocommit_block():\n"
+                '        op.create_index("people_name", "people", ["name"],'
+                " postgresql_concurrently=True)",
                 'op.drop_index("people_name")',
             ),
         }

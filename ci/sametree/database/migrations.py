@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from sametree.settings import Component, Project
 from sametree.settings.detect import ALEMBIC
 from sametree.steps import Step
 
-PROGRAM = Path(__file__).parent.parent / "inside" / "alembic_steps.py"
+INSIDE = Path(__file__).parent.parent / "inside"
+PROGRAM = INSIDE / "alembic_steps.py"
 MARK = "\x1e"
 PACKAGES = {"psycopg": "psycopg", "psycopg2": "psycopg2", "psycopg2-binary": "psycopg2"}
 PACKAGES["pg8000"] = "pg8000"
@@ -48,6 +50,17 @@ def step(command: str, folder: Path) -> Step:
     """Return the step that runs ``upgrade`` or ``check`` of ``inside/alembic_steps``."""
     argv = ("python", str(PROGRAM), command, config_of(folder))
     return Step(name=f"migrations {command}", argv=argv, cwd=folder)
+
+
+def program(command: str, folder: Path, *rest: str, path: str = "") -> Step:
+    """Return the step that runs a command of ``inside/sametree_migrate``: ``look``,
+    ``apply`` (with the file of a plan, else all that is pending) or ``history``.
+
+    ``path`` is the PYTHONPATH that the component has already.
+    """
+    argv = ("python", "-m", "sametree_migrate", command, config_of(folder), *rest)
+    env = {"PYTHONPATH": os.pathsep.join(filter(None, [str(INSIDE), path]))}
+    return Step(name=f"migrations {command}", argv=argv, cwd=folder, env=env)
 
 
 class Progress(msgspec.Struct):

@@ -170,7 +170,7 @@ def _recorded(
     """Run the unit and write its record, however it ends."""
     state, clock = work.project.state, time.monotonic()
     begun = _begun(work, unit, now)
-    work.tree = now.sources
+    work.tree, work.anew = now.sources, wish.force or wish.audit
     result: Result = "cancellation"
     reason = ""
     with records.running(state, begun) as mark:

@@ -36,7 +36,8 @@ class Work:
     """One unit at work. ``venv`` is the folder of its virtual environment, ``title``
     the name that Nox has for it where that is not ``session(component)``.
 
-    ``run_id`` is the run that the unit belongs to, ``tree`` the git tree of its sources.
+    ``run_id`` is the run that the unit belongs to, ``tree`` the git tree of its sources. ``anew`` says to use nothing that
+    is known from an earlier run.
 
     The rest is filled by the unit, for its record: coverage, notes, commands that mend
     what failed, the steps that ran, their environment, and what was made (path in the
@@ -51,6 +52,7 @@ class Work:
     title: str = ""
     run_id: str = ""
     tree: str = ""
+    anew: bool = False
     declared: surroundings.Declared | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
     covered: Covered | None = None
