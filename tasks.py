@@ -100,6 +100,93 @@ def write(context):
     tasks.write_workflows(project)
 
 
+@task(
+    default=True,
+    help={
+        "environment": "local, or one of [tool.sametree.environments]",
+        "to": "stop after this revision",
+        "contract": "also take away what no running code uses any more",
+        "restore-point": "save the database first",
+        "no-restore-point": "do not save it, also before a contract",
+        "backed-up": "say where the backup is, instead of a restore point",
+        "patience": "seconds for which locks are waited for, in all",
+        "dry-run": "print the plan, change nothing",
+        "yes": "agree to the plan: do not ask",
+    },
+)
+def environment(
+    context,
+    environment,
+    to="",
+    contract=False,
+    restore_point=False,
+    no_restore_point=False,
+    backed_up="",
+    patience="",
+    dry_run=False,
+    yes=False,
+):
+    """Migrate the database of an environment: print the plan, ask, do it, look again."""
+    wish = {
+        "to": to,
+        "contract": contract,
+        "restore_point": restore_point,
+        "no_restore_point": no_restore_point,
+        "backed_up": backed_up,
+        "patience": patience,
+        "dry_run": dry_run,
+        "yes": yes,
+    }
+    tasks.migrate(project, environment, wish)
+
+
+@task(
+    help={
+        "message": "the title of the migration",
+        "contract": "it takes away what no running code uses any more",
+        "backfill": "it fills rows of this table, in batches",
+        "index": "it indexes columns of a table: people:name,born",
+    }
+)
+def new(context, message, contract=False, backfill="", index=""):
+    """Write the file of a new migration, with safe idioms to begin with."""
+    tasks.new_migration(
+        project, message, contract=contract, backfill=backfill, index=index
+    )
+
+
+@task(help={"name": "what to call the copy"})
+def snapshot(context, name):
+    """Copy the development database under a name."""
+    tasks.snapshot(project, "snapshot", name)
+
+
+@task(help={"name": "the copy"})
+def restore(context, name):
+    """Make the development database what a copy is."""
+    tasks.snapshot(project, "restore", name)
+
+
+@task(name="list")
+def snapshots(context):
+    """List the copies of the development database."""
+    tasks.snapshot(project, "listed")
+
+
+@task(help={"name": "the copy"})
+def drop(context, name):
+    """Remove a copy of the development database."""
+    tasks.snapshot(project, "drop", name)
+
+
+@task
+def seed(context):
+    """Fill the development database, once it is migrated."""
+    tasks.snapshot(project, "seed")
+
+
 namespace = Collection(up, down, psql, clean, compare)
+namespace.add_collection(Collection("migrate", environment, new))
+namespace.add_collection(Collection("db", snapshot, restore, snapshots, drop, seed))
 namespace.add_collection(Collection("records", push, pull, list_, key, export))
 namespace.add_collection(Collection("workflows", write))

@@ -107,7 +107,8 @@ def test_every_session_and_task_is_described(program):
     listed = set(re.findall(pattern, done.stdout, re.MULTILINE))
     pages = text("docs/reference.md") + text("docs/contributing.md")
     assert listed
-    assert {name for name in listed if f"`{name}`" not in pages} <= {"proofs"}
+    told = set(re.findall(r"^\| `([\w.]+)[` ]", pages, re.MULTILINE))
+    assert listed - told <= {"proofs"}
 
 
 def test_links_between_pages_lead_somewhere():

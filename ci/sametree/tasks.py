@@ -241,6 +241,41 @@ def export_records(
     terminal.say(f"  {out}")
 
 
+@_explained
+def migrate(project: Project, environment: str, wish: Mapping[str, object]) -> None:
+    """Migrate the database of ``environment``; ``wish`` has what was asked for."""
+    from sametree import database_tasks
+
+    database_tasks.migrate(project, environment, database_tasks.wishes(wish))
+
+
+@_explained
+def new_migration(
+    project: Project,
+    message: str,
+    *,
+    contract: bool = False,
+    backfill: str = "",
+    index: str = "",
+) -> None:
+    """Write the file of a new migration, with safe idioms to begin with."""
+    from sametree import database_tasks
+
+    database_tasks.new(
+        project, message, contract=contract, backfill=backfill, index=index
+    )
+
+
+@_explained
+def snapshot(project: Project, what: str, name: str = "") -> None:
+    """Do ``what`` (snapshot, restore, listed, drop or seed) with the development
+    database, and its copy ``name``."""
+    from sametree import database_tasks
+
+    do = getattr(database_tasks, what)
+    do(project, name) if name else do(project)
+
+
 def _work(project: Project, component: Component) -> Work:
     """Return what a component works with when it runs."""
     from sametree.units import Work

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sametree import steps, terminal
-from sametree.database import migrations, server
+from sametree.database import applying, migrations, server
 from sametree.database.address import Address
 from sametree.errors import SurroundingsError, UnitFailed, UsageError
+from sametree.steps import Step
 from sametree.testing import triage
 from sametree.toolchains import locks
 from sametree.units.work import Work
@@ -18,13 +20,12 @@ from sametree.units.work import Work
 def migrate(work: Work) -> None:
     """Bring the development database to the newest migration, or check the history."""
     options = arguments(work.args)
-    env = work.install("run")
     if options.check:
-        with server.fresh(work.project, "check") as address:
-            terminal.say("  on an empty scratch database: up, down, up")
-            _run(work, "check", env, address, brief=False)
-            work.notes.append("up, down, up; models and database agree")
+        from sametree.units import check
+
+        check.check(work)
         return
+    env = work.install("run")
     with server.development(work.project) as address:
         terminal.say(f"  {address}")
         done = upgrade(work, env, address)
@@ -35,9 +36,17 @@ def migrate(work: Work) -> None:
 def upgrade(
     work: Work, env: Mapping[str, str], address: Address, *, brief: bool = False
 ) -> migrations.Progress:
-    """Bring the database at ``address`` to the newest migration."""
-    with server.alone(address):
-        return _run(work, "upgrade", env, address, brief=brief)
+    """Bring the database at ``address`` to the newest migration; one at a time."""
+    step = migrations.program("apply", work.folder, path=env.get("PYTHONPATH", ""))
+    started = time.monotonic()
+    progress = applying.Applying()
+    run(work, step, env, address, progress, None if brief else Screen())
+    if brief:
+        seconds = terminal.duration(time.monotonic() - started)
+        terminal.say(
+            f"  {address.database}: {progress.applied} migrations in {seconds}"
+        )
+    return progress
 
 
 def driver(work: Work) -> str | None:
@@ -60,32 +69,73 @@ def arguments(args: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _run(
-    work: Work, command: str, env: Mapping[str, str], address: Address, *, brief: bool
-) -> migrations.Progress:
-    progress = migrations.Progress()
-    started = time.monotonic()
+class Screen:
+    """Shows what a run of migrations tells; what changes all the time is one line on a
+    terminal, and at most a line a second elsewhere."""
+
+    def __init__(self) -> None:
+        self._live = sys.stdout.isatty()
+        self._told = 0.0
+        self._shown = ""
+
+    def lines(self, lines: Sequence[str], live: str) -> None:
+        """Show ``lines`` for good, and ``live`` for now."""
+        if lines and self._shown and self._live:
+            sys.stdout.write("\r\033[2K")
+            self._shown = ""
+        for line in lines:
+            terminal.say(f"  {line}")
+        if not live or live == self._shown:
+            return
+        if self._live:
+            self._shown = live
+            sys.stdout.write(f"\r\033[2K  {live}")
+            sys.stdout.flush()
+        elif time.monotonic() - self._told >= 1:
+            self._told, self._shown = time.monotonic(), live
+            terminal.say(f"  {live}")
+
+
+def run(
+    work: Work,
+    step: Step,
+    env: Mapping[str, str],
+    address: Address,
+    progress: migrations.Progress,
+    screen: Screen | None,
+    on_event: Callable[[], None] = lambda: None,
+) -> None:
+    """Run a step that tells ``progress`` by events; raises SametreeError when it fails.
+
+    ``on_event`` is called after each line.
+    """
 
     def show(line: str) -> None:
-        for shown in progress.take(line):
-            if not brief:
-                terminal.say(f"  {shown}")
+        shown = progress.take(line)
+        if screen is not None:
+            screen.lines(shown, getattr(progress, "live", ""))
+        on_event()
 
-    step = migrations.step(command, work.folder)
     variables = {server.VARIABLE: address.url(driver(work))}
     outcome = steps.run(step, {**env, **variables}, on_line=show)
     work.note(outcome)
-    if not outcome.passed:
-        said = progress.problem or "\n".join(progress.other[-15:])
-        heard = "\n".join([progress.problem, *progress.other])
-        around = work.around({**env, **variables})
-        if cause := triage.of_step(outcome.code, heard, around):
-            told = f"{cause.text}\n{address.hide(said)}"
-            raise SurroundingsError(told, cause.cure)
-        raise UnitFailed(address.hide(said), progress.cure)
-    if brief:
-        seconds = terminal.duration(time.monotonic() - started)
-        terminal.say(
-            f"  {address.database}: {progress.applied} migrations in {seconds}"
-        )
+    if outcome.passed:
+        return
+    said = progress.problem or "\n".join(progress.other[-15:])
+    if isinstance(progress, applying.Applying) and progress.gave_up:
+        raise SurroundingsError(address.hide(said), progress.cure)
+    heard = "\n".join([progress.problem, *progress.other])
+    around = work.around({**env, **variables})
+    if cause := triage.of_step(outcome.code, heard, around):
+        told = f"{cause.text}\n{address.hide(said)}"
+        raise SurroundingsError(told, cause.cure)
+    raise UnitFailed(address.hide(said), progress.cure)
+
+
+def _run(
+    work: Work, command: str, env: Mapping[str, str], address: Address
+) -> migrations.Progress:
+    progress = migrations.Progress()
+    step = migrations.step(command, work.folder)
+    run(work, step, env, address, progress, Screen())
     return progress
