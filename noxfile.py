@@ -53,6 +53,13 @@ def check(session, component):
 
 
 @nox.session
+@pipeline.each("previous")
+def previous(session, component):
+    """Run the previous release's tests on this tree's schema: old code has to pass."""
+    pipeline.run(session, component)
+
+
+@nox.session
 @pipeline.each("build")
 def build(session, component):
     """Build the artifacts into dist/, byte for byte the same for the same tree."""

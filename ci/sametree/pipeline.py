@@ -104,7 +104,7 @@ class Pipeline:
         """Return the components of ``project`` that have something to do in ``kind``."""
         from sametree import toolchains
 
-        if kind == "migrate":
+        if kind in ("migrate", "previous"):
             return [c for c in project.components if project.has_database(c)]
         return [
             component
@@ -312,6 +312,8 @@ class Pipeline:
         from sametree.units import running
 
         asked = self._asked(sys.argv[1:])
+        if any(identity.on_given_server(self.project, unit) for unit in asked):
+            return [], {}  # no file tells whether that server is still the same
         seen = identity.identify(self.project, asked) if asked else []
         root, state = self.project.root, self.project.state
         rows, files = [], identity.rest_on(self.project, asked)
@@ -362,13 +364,14 @@ class _Begun(logging.Handler):
 
 def _function(kind: str) -> Callable[[Any], None]:
     """Return the function of a unit; the import waits until it is needed."""
-    from sametree.units import build, lint, migrate, tests, workflows
+    from sametree.units import build, lint, migrate, previous, tests, workflows
 
     units: dict[str, Callable[[Any], None]] = {
         "lint": lint.lint,
         "format": lint.format,
         "tests": tests.tests,
         "migrate": migrate.migrate,
+        "previous": previous.previous,
         "build": build.build,
         "workflows": workflows.workflows,
         "rehearse": workflows.rehearse_and_compare,

@@ -20,18 +20,20 @@ class Release(msgspec.Struct, frozen=True):
     commit: str
 
 
-def before(root: Path, named: str = "") -> Release | None:
+def before(root: Path, named: str = "", *, fetch: bool = True) -> Release | None:
     """Return the release before the tree in ``root``: ``named``, else the last tag.
 
     A tag of this very commit is the release itself, not the one before it. None when
     there is none. Raises UsageError when ``named`` is no revision, or nothing is named
     in a shallow clone, which cannot tell; SurroundingsError when it cannot be fetched.
+    Only a shallow clone fetches, and not without ``fetch``.
     """
     shallow = _said(root, "rev-parse", "--is-shallow-repository") == "true"
     if named:
-        if not _resolved(root, named) and shallow:
+        commit = _resolved(root, named)
+        if not commit and shallow and fetch:
             _fetch(root, named)
-        commit = _resolved(root, named) or shallow and _resolved(root, "FETCH_HEAD")
+            commit = _resolved(root, "FETCH_HEAD")
         if not commit:
             raise UsageError(
                 f"git knows no revision {named!r}, the previous release in settings",
