@@ -83,7 +83,7 @@ def main() -> None:
         took: dict[tuple[str, int], list[float]] = {}
         with server.fresh(project, "benchmark") as template:
             at = {**env, server.VARIABLE: template.url("psycopg")}
-            step = migrations.step("upgrade", folder)
+            step = migrations.step(folder)
             run([str(part) for part in step.argv], folder, at)
             variables = {**env, **test_database.variables_for(template, "psycopg")}
             for _ in range(rounds):

@@ -110,9 +110,10 @@ def made(
     project: Project, component: Component, clones: int
 ) -> Iterator[Mapping[str, str]]:
     """Give the variables of a migrated template, for the length of the block."""
-    from sametree.database import server, sqlite
+    from sametree.database import application, server, sqlite
 
     database = project.settings.database
+    app = application.named(project.settings, component)
     folder = project.folder(component)
     driver = driver_of(project)
     # For the workers of pytest-xdist; this process loads it by itself.
@@ -120,20 +121,26 @@ def made(
     always = {"PYTEST_PLUGINS": ",".join(plugins)}
 
     def upgrade(template: Address) -> None:
-        migrate(folder, template.url(driver), template.hide)
+        migrate(
+            folder,
+            {**app, server.VARIABLE: server.url(template, driver)},
+            template.hide,
+        )
 
     if database and database.tests == "sqlite":
         with sqlite.migrated(
-            history_of(project, component, None), lambda url: migrate(folder, url)
+            history_of(project, component, None),
+            lambda url: migrate(folder, {**app, server.VARIABLE: url}),
         ) as (file, _):
             yield {**always, "SAMETREE_SQLITE_TEMPLATE": str(file)}
         return
     history = history_of(project, component, driver)
     with server.migrated(project, history, upgrade, clones) as template:
+        url = server.url(template.address, driver)
         yield {
             **always,
-            server.VARIABLE: template.address.url(driver),
-            "SAMETREE_TEMPLATE_URL": template.address.url(driver),
+            server.VARIABLE: url,
+            "SAMETREE_TEMPLATE_URL": url,
             "SAMETREE_MAINTENANCE_URL": template.maintenance.url(driver),
             "SAMETREE_SERVER": "own" if template.own else "given",
         }
@@ -166,8 +173,12 @@ def driver_of(project: Project) -> str | None:
     return next((name for name in DRIVERS if find_spec(name)), None)
 
 
-def migrate(folder: Path, url: str, hide: Callable[[str], str] = str) -> None:
-    """Bring the database at ``url`` to the newest migration of the component there.
+def migrate(
+    folder: Path, variables: Mapping[str, str], hide: Callable[[str], str] = str
+) -> None:
+    """Bring a database to the newest migration of the component in ``folder``.
+
+    ``variables`` has its address, and what else env.py may ask for.
 
     Raises UnitFailed with what the migrations say; ``hide`` takes secrets out of it.
     """
@@ -181,9 +192,10 @@ def migrate(folder: Path, url: str, hide: Callable[[str], str] = str) -> None:
     def listen(line: str) -> None:
         progress.take(line)
 
-    found = migrations.step("upgrade", folder)
+    env = {**variables, **os.environ, server.VARIABLE: variables[server.VARIABLE]}
+    found = migrations.step(folder)
     step = Step(name=found.name, argv=(sys.executable, *found.argv[1:]), cwd=folder)
-    done = steps.run(step, {**os.environ, server.VARIABLE: url}, on_line=listen)
+    done = steps.run(step, env, on_line=listen)
     if not done.passed:
         said = progress.problem or "\n".join(progress.other[-15:])
         raise UnitFailed(hide(said), progress.cure)

@@ -588,6 +588,13 @@ def test_a_server_that_is_not_there_is_told_without_the_password(history):
     assert progress.error().exit_code == 3
 
 
+def test_a_failure_names_the_line_of_the_file_however_deep_it_was(history):
+    history.add("a", None, "import json\n    json.loads('{')")
+    code, _, progress = history.apply()
+    assert code == 1
+    assert "failed at migrations/versions/a.py:12: JSONDecodeError" in progress.problem
+
+
 def test_a_broken_env_is_told_with_its_words(history):
     (history.folder / "migrations" / "env.py").write_text("import no_such_module")
     code, progress = history.run("look")

@@ -67,6 +67,27 @@ def test_migrations_run_once_a_history(shop):
 
 
 @pytest.mark.proof
+def test_pg8000_logs_in_too(shop):
+    text = shop.text("pyproject.toml").replace("psycopg[binary]", "pg8000")
+    # With this driver Alembic's autocommit_block() does not leave the transaction.
+    up, back = (
+        'op.create_index("people_name", "people", ["name"])',
+        'op.drop_index("people_name")',
+    )
+    index = migration("0002", "0001", up, back)
+    allowed = "# sametree: allow blocks-writes: few rows\nrevision ="
+    index = index.replace("revision =", allowed, 1)
+    path = "migrations/versions/0002_index.py"
+    shop.write({"pyproject.toml": text, path: index})
+    shop.environments = shop.environments.with_name("pg8000")
+    assert shop.nox("-s", "lock").code == 0
+    assert "pg8000==" in shop.text("locks/sample.txt")
+    for call in (("tests",), ("tests", "--", "--force"), ("migrate", "--", "--check")):
+        ran = shop.nox("-s", *call)
+        assert ran.code == 0, ran
+
+
+@pytest.mark.proof
 def test_tests_on_sqlite_get_a_migrated_file_and_no_server(shop, folder):
     text = shop.text("pyproject.toml")
     table = '[tool.sametree.database]\ncomponent = "sample"\n'

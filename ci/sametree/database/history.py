@@ -72,7 +72,8 @@ def programs() -> str:
     """Return the digest of our own programs that make a template."""
     package = Path(__file__).parent.parent
     found = [package / "database" / name for name in MAKING]
-    found.append(package / "inside" / "alembic_steps.py")
+    for name in ("alembic_steps.py", "sametree_flask.py"):
+        found.append(package / "inside" / name)
     found += (package / "inside" / "sametree_migrate").rglob("*.py")
     return files.digest(*(path.read_bytes() for path in sorted(found)))
 

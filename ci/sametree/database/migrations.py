@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from sametree.database import application
 from sametree.errors import UsageError
 from sametree.settings import Component, Project
 from sametree.settings.detect import ALEMBIC
@@ -46,10 +47,12 @@ def driver_of(project: Project, component: Component, lock: Path) -> str | None:
     return next((driver for name, driver in PACKAGES.items() if name in pinned), None)
 
 
-def step(command: str, folder: Path) -> Step:
-    """Return the step that runs ``upgrade`` or ``check`` of ``inside/alembic_steps``."""
-    argv = ("python", str(PROGRAM), command, config_of(folder))
-    return Step(name=f"migrations {command}", argv=argv, cwd=folder)
+def step(folder: Path) -> Step:
+    """Return the step that runs ``inside/alembic_steps``."""
+    launcher = application.runner(folder)[1:]
+    start = () if launcher == ("-m",) else launcher
+    argv = ("python", *start, str(PROGRAM), config_of(folder))
+    return Step(name="migrations upgrade", argv=argv, cwd=folder)
 
 
 def program(command: str, folder: Path, *rest: str, path: str = "") -> Step:
@@ -58,7 +61,8 @@ def program(command: str, folder: Path, *rest: str, path: str = "") -> Step:
 
     ``path`` is the PYTHONPATH that the component has already.
     """
-    argv = ("python", "-m", "sametree_migrate", command, config_of(folder), *rest)
+    start = application.runner(folder)
+    argv = (*start, "sametree_migrate", command, config_of(folder), *rest)
     env = {"PYTHONPATH": os.pathsep.join(filter(None, [str(INSIDE), path]))}
     return Step(name=f"migrations {command}", argv=argv, cwd=folder, env=env)
 
@@ -103,9 +107,6 @@ class Progress(msgspec.Struct):
         milliseconds = f"{event['seconds'] * 1000:.0f} ms"
         return [f"{arrow} {milliseconds:>8}  {event['revision']}  {event['title']}"]
 
-    def _no_drift(self, event: Mapping[str, Any]) -> Sequence[str]:
-        return ["models and database agree"]
-
     def _failed(self, event: Mapping[str, Any]) -> Sequence[str]:
         parts = [f"migration {event['revision']} ({event['direction']}) failed"]
         if event["place"]:
@@ -121,17 +122,6 @@ class Progress(msgspec.Struct):
     def _broken(self, event: Mapping[str, Any]) -> Sequence[str]:
         where = f" at {event['place']}" if event["place"] else ""
         self.problem = f"the migrations cannot be run{where}: {event['error']}"
-        return ()
-
-    def _drift(self, event: Mapping[str, Any]) -> Sequence[str]:
-        self.problem = f"models and database differ: {event['text']}"
-        self.cure = "write the migration, e.g. alembic revision --autogenerate"
-        return ()
-
-    def _leftovers(self, event: Mapping[str, Any]) -> Sequence[str]:
-        names = ", ".join(event["names"])
-        self.problem = f"the downgrades leave behind: {names}"
-        self.cure = "take back in downgrade() all that upgrade() makes"
         return ()
 
     def _heads(self, event: Mapping[str, Any]) -> Sequence[str]:

@@ -13,6 +13,7 @@ import msgspec
 
 from sametree import files, fingerprint, steps, terminal
 from sametree.database import (
+    application,
     check_report,
     kept,
     measured,
@@ -86,13 +87,19 @@ def _history(work: Work) -> History:
         work=work,
         # A compiled file is taken for current when a change within the same second
         # leaves the length as it was.
-        env={**env, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **application.named(work.project.settings, work.component),
+            **env,
+            "PYTHONPATH": path,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         config=migrations.config_of(work.folder),
         driver=migrations.driver_of(work.project, work.component, lock),
     )
     heard = Heard()
-    argv = ("python", "-m", "sametree_check", "history", history.config)
-    _run(history, Step(name="history", argv=argv, cwd=work.folder), {}, heard)
+    argv = (*application.runner(work.folder), "sametree_check", "history")
+    step = Step(name="history", argv=(*argv, history.config), cwd=work.folder)
+    _run(history, step, {}, heard)
     history.revisions = heard.history
     history.folder = work.folder / heard.folder
     told.refuse_heads(heard)
@@ -206,9 +213,11 @@ def _measured(
         file = Path(scratch) / "orders.json"
         # It holds the password of the server: nobody else may read it.
         files.write_atomically(file, json.dumps(orders), 0o600)
-        argv = ("python", "-m", "sametree_check", "check", history.config, str(file))
-        step = Step(name="check", argv=argv, cwd=work.folder)
-        variables = {server.VARIABLE: address.url(history.driver)}
+        argv = (*application.runner(work.folder), "sametree_check", "check")
+        step = Step(
+            name="check", argv=(*argv, history.config, str(file)), cwd=work.folder
+        )
+        variables = {server.VARIABLE: server.url(address, history.driver)}
         try:
             _run(history, step, variables, heard, show, address)
         finally:

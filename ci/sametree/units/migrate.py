@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from sametree import steps, terminal
-from sametree.database import applying, migrations, server
+from sametree.database import application, applying, migrations, server
 from sametree.database.address import Address
 from sametree.errors import SurroundingsError, UnitFailed, UsageError
 from sametree.steps import Step
@@ -116,7 +116,8 @@ def run(
             screen.lines(shown, getattr(progress, "live", ""))
         on_event()
 
-    variables = {server.VARIABLE: address.url(driver(work))}
+    env = {**application.named(work.project.settings, work.component), **env}
+    variables = {server.VARIABLE: server.url(address, driver(work))}
     outcome = steps.run(step, {**env, **variables}, on_line=show)
     work.note(outcome)
     if outcome.passed:
@@ -130,12 +131,3 @@ def run(
         told = f"{cause.text}\n{address.hide(said)}"
         raise SurroundingsError(told, cause.cure)
     raise UnitFailed(address.hide(said), progress.cure)
-
-
-def _run(
-    work: Work, command: str, env: Mapping[str, str], address: Address
-) -> migrations.Progress:
-    progress = migrations.Progress()
-    step = migrations.step(command, work.folder)
-    run(work, step, env, address, progress, Screen())
-    return progress

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from sametree import steps, surroundings, terminal
-from sametree.database import history, migrations, server, sqlite
+from sametree.database import application, history, migrations, server, sqlite
 from sametree.database.address import Address
 from sametree.errors import SurroundingsError, UnitFailed
 from sametree.testing import triage
@@ -63,11 +63,12 @@ def variables_for(
     ``path`` is the PYTHONPATH that there is already.
     """
     given = server.given()
+    url = server.url(template, driver)
     maintenance = given or template.named("postgres")
     return {
         **_plugin(path),
-        server.VARIABLE: template.url(driver),
-        "SAMETREE_TEMPLATE_URL": template.url(driver),
+        server.VARIABLE: url,
+        "SAMETREE_TEMPLATE_URL": url,
         "SAMETREE_MAINTENANCE_URL": maintenance.url(driver),
         "SAMETREE_SERVER": "given" if given else "own",
     }
@@ -86,8 +87,9 @@ def _on_sqlite(work: Work, env: Mapping[str, str]) -> Callable[[str], None]:
         def listen(line: str) -> None:
             progress.take(line)
 
-        given = {**env, server.VARIABLE: url}
-        step = migrations.step("upgrade", work.folder)
+        app = application.named(work.project.settings, work.component)
+        given = {**app, **env, server.VARIABLE: url}
+        step = migrations.step(work.folder)
         outcome = steps.run(step, given, on_line=listen)
         work.note(outcome)
         if outcome.passed:

@@ -317,6 +317,8 @@ def main(name: str, path: str, orders: str = "") -> int:
     """Run a command; return 0, or 1 when it failed and said why."""
     sys.stdout = sys.stderr
     config = Config(path, stdout=sys.stderr)
+    if not config.get_main_option("script_location"):  # Flask-Migrate's names none
+        config.set_main_option("script_location", os.path.dirname(path))
     # For an env.py that reads the file's address; % starts an interpolation there.
     address = os.environ.get("DATABASE_URL", "")
     config.set_main_option("sqlalchemy.url", address.replace("%", "%%"))

@@ -95,6 +95,8 @@ def main(name: str, path: str, *rest: str) -> int:
     """Run a command; return 0, or what tells why it could not go on."""
     sys.stdout = sys.stderr = cast(TextIO, Unbroken(sys.stderr))
     config = Config(path, stdout=sys.stderr)
+    if not config.get_main_option("script_location"):  # Flask-Migrate's names none
+        config.set_main_option("script_location", os.path.dirname(path))
     # For an env.py that reads the file's address; % starts an interpolation there.
     url = os.environ.get("DATABASE_URL", "")
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))

@@ -129,7 +129,7 @@ def _run(work: Work, revision: Script) -> None:
             waited = work.connections.end_statement()
             work.connections.clean(os.environ["DATABASE_URL"])
             if sqlstate(error) not in LATER:
-                report("failed", **about, at=work.at, **explained(error))
+                report("failed", **about, at=work.at, **explained(error, revision.path))
                 raise Stop from None
             _pause(work, about, tries, error, waited)
         else:

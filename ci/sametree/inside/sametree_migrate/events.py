@@ -72,12 +72,15 @@ def unheard() -> bool:
     return any(told & select.POLLERR for _, told in asked.poll(0))
 
 
-def explained(error: Exception) -> dict[str, object]:
+def explained(error: Exception, file: str = "") -> dict[str, object]:
     """Return what a failed migration did: error, SQLSTATE, statement, line of its file."""
     place = ""
     for frame in traceback.extract_tb(error.__traceback__):
-        if os.sep + "versions" + os.sep in frame.filename:
-            place = f"{os.path.relpath(frame.filename)}:{frame.lineno}"
+        near = os.path.relpath(frame.filename)
+        # An error before a revision runs may be in the file of any.
+        ours = f"{os.sep}versions{os.sep}" in near and not near.startswith(os.pardir)
+        if frame.filename == file or (ours and not file):
+            place = f"{near}:{frame.lineno}"
     cause = getattr(error, "orig", None) or error
     return {
         "error": f"{type(cause).__name__}: {str(cause).strip()}",
