@@ -4,7 +4,7 @@ In a fresh clone it times ``nox`` cold and warm, ``nox -j auto``, and the very c
 that the sessions run, called by hand one after the other with a server that runs already.
 
     python benchmarks/pipeline.py            all but the suite's own tests, three rounds
-    python benchmarks/pipeline.py --smoke    one round of lint, to see that it works
+    python benchmarks/pipeline.py --smoke    one round of builds, to see that it works
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ LEFT_OUT = {("tests", "suite")}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--smoke", action="store_true", help="one round of lint only")
+    parser.add_argument("--smoke", action="store_true", help="one round of builds")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    sessions = ("lint",) if options.smoke else SESSIONS
+    sessions = ("build",) if options.smoke else SESSIONS
     rounds = 1 if options.smoke else options.rounds
     with tempfile.TemporaryDirectory(prefix="sametree-benchmark-") as scratch:
         Path(scratch).chmod(0o755)

@@ -90,24 +90,25 @@ class History:
         }
         (self.folder / "orders.json").write_text(json.dumps(orders))
         url = self.server.named(name).url("psycopg")
-        heard, self.code = self.run("check", "orders.json", url=url)
+        heard, self.code = self.run("check", url=url)
         with server.connection(self.server) as admin:
             query = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
             left = [row[0] for row in admin.execute(query, [f"{name}__"])]
         self.left = left
         return heard
 
-    def run(self, command: str, *args: str, url: str = "") -> tuple[Heard, int]:
+    def run(self, command: str, *, url: str = "") -> tuple[Heard, int]:
         """Run a command of the program; return what it told, and its exit code."""
         heard = Heard(results={}, other=[])
         with pytest.MonkeyPatch.context() as patch:
             output = io.StringIO()
             patch.chdir(self.folder)
             patch.setenv("DATABASE_URL", url)
+            patch.setenv("SAMETREE_ORDERS", "orders.json")
             patch.setattr(program, "EVENTS", output)
             patch.setattr(sys, "stderr", output)
             patch.setattr(sys, "stdout", output)
-            code = program.main(command, "alembic.ini", *args)
+            code = program.main(command, "alembic.ini")
         for line in output.getvalue().split("\n"):
             heard.take(line)
         return heard, code
@@ -124,11 +125,12 @@ class History:
         text, lines = squawk.text_of(texts)
         if not lines:
             return found
-        path = self.folder / f"{name}.sql"
+        path = self.folder / "judged" / name / "0.sql"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        outcome = steps.run(squawk.step([path], self.folder, 18), {})
-        told = squawk.remarks(outcome.output, {str(path): lines})
-        return structs.replace(found, remarks=tuple(told.get(str(path), ())))
+        outcome = steps.run(squawk.step(path.parent, 18), {})
+        told = squawk.remarks(outcome.output, {path.name: lines})
+        return structs.replace(found, remarks=tuple(told.get(path.name, ())))
 
     def findings(self, heard: Heard, name: str) -> list[safety.Finding]:
         """Return the findings about a revision, before waivers."""

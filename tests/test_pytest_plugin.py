@@ -92,6 +92,7 @@ def test_a_given_server_is_left_without_clones(project):
         assert "hunter2" not in said
 
 
+@pytest.mark.proof
 def test_on_sqlite(project):
     project.settings('tests = "sqlite"\n')
     code, said = run(project.root, *BY_HAND, "-s")

@@ -206,6 +206,7 @@ def test_the_artifact_knows_its_tree(sample):
         assert opened.read("tree.txt").decode() == tree
 
 
+@pytest.mark.proof
 def test_locks_are_made_for_python_and_node_and_then_stay(page):
     (page.root / "locks" / "lint.txt").unlink()
     made = page.nox("-s", "lock")

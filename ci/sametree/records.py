@@ -57,13 +57,15 @@ class Covered(msgspec.Struct, frozen=True):
 
 class StepRun(msgspec.Struct, frozen=True, omit_defaults=True):
     """How one command of a unit ended. Folders of the machine stand in ``argv`` as
-    ``{root}``, ``{venv}`` and so on, so that two machines can be compared."""
+    ``{root}``, ``{venv}`` and so on, so that two machines can be compared. A ``kept``
+    one runs only where no earlier run's result of it is at hand."""
 
     name: str
     argv: tuple[str, ...]
     code: int
     seconds: float
     started: float = 0.0  # seconds since 1970-01-01 UTC
+    kept: bool = False
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -40,7 +40,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     ``mend`` is the command for a person to type when the step fails; ``reader`` is
     the name of the program whose output it is (see ``toolchains.findings``);
-    ``neutral`` are exit codes that are no failure though they are not 0.
+    ``neutral`` are exit codes that are no failure though they are not 0. Of a ``kept``
+    step the result is kept, so that a later run does without it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     mend: str = ""
     reader: str = ""
     neutral: tuple[int, ...] = ()
+    kept: bool = False
 
     def __str__(self) -> str:
         return shlex.join(self.argv)

@@ -142,7 +142,8 @@ def test_a_history_is_checked_and_models_are_compared(on_postgres, postgres):
     }
     (shop.folder / "orders.json").write_text(json.dumps(orders))
     start = application.runner(shop.folder)
-    argv = (*start, "sametree_check", "check", "migrations/alembic.ini", "orders.json")
+    argv = (*start, "sametree_check", "check", "migrations/alembic.ini")
+    shop.env["SAMETREE_ORDERS"] = "orders.json"
     told = shop.events(shop.step(*argv[1:]))
     measured = [each for each in told if each["event"] == "measured"]
     assert [(each["revision"], each["down"]) for each in measured] == [

@@ -19,9 +19,9 @@ def judged(tmp_path, sql, tables=FEW, phase="expand", size=1000):
     text, lines = squawk.text_of([each.sql for each in statements])
     file = tmp_path / "a.sql"
     file.write_text(text)
-    outcome = steps.run(squawk.step([file], tmp_path, 18), {})
+    outcome = steps.run(squawk.step(tmp_path, 18), {})
     assert outcome.passed, outcome
-    remarks = squawk.remarks(outcome.output, {str(file): lines}).get(str(file), [])
+    remarks = squawk.remarks(outcome.output, {file.name: lines}).get(file.name, [])
     return list(safety.of_statements(told, remarks))
 
 

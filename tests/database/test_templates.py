@@ -70,6 +70,7 @@ def test_a_second_run_pays_for_no_migration(kept, folder):
     assert not list(folder.glob("*/run-*"))
 
 
+@pytest.mark.proof
 def test_another_history_has_a_template_of_its_own(kept, folder):
     migrate = Migration()
     for history in ("one", "two", "one"):
@@ -250,6 +251,7 @@ def small_disk(folder):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.proof
 def test_on_a_full_disk_tests_run_all_the_same(
     kept, folder, small_disk, monkeypatch, capsys
 ):

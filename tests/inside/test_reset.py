@@ -176,6 +176,7 @@ def test_exactly_what_was_written_is_put_back(with_helpers, template, driver):
     assert "DIFFERENT" not in said and "25 passed" in said, said
 
 
+@pytest.mark.proof
 def test_a_plain_role_on_a_given_server_can_do_it_too(with_helpers, template):
     with_helpers.env |= template.variables(given=True)
     with_helpers.write(test_it=TESTS)
@@ -278,6 +279,7 @@ def test_what_wider_fixtures_have_written_stays_as_long_as_they_do(with_helpers)
     assert "6 passed" in said, said
 
 
+@pytest.mark.proof
 def test_dead_rows_are_cleared_away(with_helpers):
     with_helpers.write(test_it="""
         import pytest

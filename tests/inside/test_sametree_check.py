@@ -404,6 +404,7 @@ ALONE = (
 )
 
 
+@pytest.mark.proof
 def test_locks_and_work_of_many_kinds_of_statements_are_seen(history):
     history.add(
         "a",

@@ -254,6 +254,7 @@ def test_a_deadlock_is_tried_again(history):
     assert any("a deadlock was ended" in line for line in shown)
 
 
+@pytest.mark.proof
 def test_an_index_may_wait_longer_since_nobody_queues_behind_it(history):
     history.begin()
     history.add("b", "a", INDEX)
@@ -290,6 +291,7 @@ def test_an_invalid_index_of_a_killed_try_is_removed_but_nobody_elses(history):
     assert history.indexes() == {"t_pkey": True, "i": True, "theirs": False}
 
 
+@pytest.mark.proof
 def test_an_invalid_index_that_somebody_builds_just_now_is_left_alone(history):
     history.begin()
     history.add("b", "a", ONCE)
@@ -494,6 +496,7 @@ def test_who_waits_says_for_whom_and_gives_up(history):
     assert code == 0
 
 
+@pytest.mark.proof
 def test_of_four_at_once_one_works_and_all_succeed(history):
     history.add("a", None, TABLE)
     history.add("b", "a", INDEX)
@@ -535,6 +538,7 @@ def test_a_run_that_lost_its_lock_stops_at_the_next_border(history):
     assert history.revision() == ["b"]
 
 
+@pytest.mark.proof
 def test_a_program_whose_suite_was_killed_stops_at_the_next_border(history):
     history.add("a", None, TABLE)
     history.add("b", "a", "print('x' * 100); op.execute('SELECT pg_sleep(0.6)')")
@@ -547,6 +551,7 @@ def test_a_program_whose_suite_was_killed_stops_at_the_next_border(history):
     assert history.revision() == ["b"]
 
 
+@pytest.mark.proof
 def test_a_killed_program_leaves_no_lock_and_its_statement_ends(history):
     history.begin()
     history.add("b", "a", "op.execute('LOCK TABLE t; SELECT pg_sleep(60)')")

@@ -75,6 +75,7 @@ def test_a_server_that_is_gone_is_a_message(project):
     assert "Traceback" not in said and "hunter2" not in said
 
 
+@pytest.mark.proof
 def test_pytest_within_a_test_gets_another_database(project):
     project.write(
         inner="import os\ndef test_it(): print(os.environ['DATABASE_URL'])",
@@ -146,6 +147,7 @@ def test_a_marker_without_a_word_is_one_too(project):
     assert code == 4 and 'write @pytest.mark.database("transaction"' in said, said
 
 
+@pytest.mark.proof
 def test_an_option_for_all_tests(project):
     project.write(test_it="""
         import os

@@ -149,7 +149,6 @@ def test_two_heads_and_a_wrong_baseline_are_told_at_once(work, with_database):
         check.check(work())
 
 
-@pytest.mark.proof
 def test_what_is_up_to_the_baseline_is_not_judged(work, with_database, capsys):
     with_database.settings('baseline = "0002"\n')
     made = work()

@@ -1,13 +1,20 @@
 """The database that tests get: migrated once a history, on whichever server settings name."""
 
 import json
+import sqlite3
+import sys
 import uuid
+from contextlib import closing
+from pathlib import Path
 
 import pytest
-from conftest import migration
+from conftest import environment, migration
 
 from sametree.database import cluster, installed, server
+from sametree.errors import UnitFailed
 from sametree.settings import load
+from sametree.units import test_database
+from sametree.units.work import Work
 
 READS = """
 import os
@@ -22,6 +29,59 @@ def test_the_schema_is_there():
     engine.dispose()
 """
 AGAIN = "template of an earlier run: no migration to run"
+
+
+@pytest.fixture
+def unit(with_database, monkeypatch):
+    """The tests of a project, and an environment for them: ours."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with_database.write({"migrations/own.sql": f"-- {uuid.uuid4()}\n"})
+
+    def make(settings=""):
+        with_database.settings(settings)
+        project = load(with_database.root)
+        (component,) = project.components
+        return Work(project, component, "tests", with_database.root / "none")
+
+    return make, environment({"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
+
+
+def test_the_template_is_migrated_once_and_told_by_variables(unit, capsys):
+    make, env = unit
+    for said in ("sametree_template: 2 migrations in", AGAIN):
+        with test_database.variables(make(), env) as told:
+            address = server.address.parse(told["DATABASE_URL"])
+            with server.connection(address) as template:
+                rows = template.execute("SELECT version_num FROM alembic_version")
+                assert rows.fetchall() == [("0002",)]
+        assert said in capsys.readouterr().out
+        assert told["SAMETREE_SERVER"] == "own"
+        assert told["SAMETREE_TEMPLATE_URL"] == told["DATABASE_URL"]
+
+
+def test_on_sqlite_it_is_a_file(unit, with_database, capsys):
+    make, env = unit
+    work = make('tests = "sqlite"\n')
+    for said in ("SQLite: 2 migrations in", AGAIN):
+        with test_database.variables(work, env) as told:
+            file = told["SAMETREE_SQLITE_TEMPLATE"]
+            with closing(sqlite3.connect(file)) as connection:
+                rows = connection.execute("SELECT version_num FROM alembic_version")
+                assert rows.fetchall() == [("0002",)]
+        assert said in capsys.readouterr().out
+    up, down = 'op.execute("SELECT nothing")', "pass"
+    bad = migration("0003", "0002", up, down)
+    with_database.write({"migrations/versions/0003_bad.py": bad})
+    with pytest.raises(UnitFailed, match="on SQLite: migration 0003"):
+        with test_database.variables(work, env):
+            pass
+
+
+def test_a_component_without_a_database_gets_no_variables(sample):
+    project = load(sample.root)
+    work = Work(project, project.components[0], "tests", sample.root / "none")
+    with test_database.variables(work, {}) as told:
+        assert told == {}
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def step(folder: Path) -> Step:
     launcher = application.runner(folder)[1:]
     start = () if launcher == ("-m",) else launcher
     argv = ("python", *start, str(PROGRAM), config_of(folder))
-    return Step(name="migrations upgrade", argv=argv, cwd=folder)
+    return Step(name="migrations upgrade", argv=argv, cwd=folder, kept=True)
 
 
 def program(command: str, folder: Path, *rest: str, path: str = "") -> Step:

@@ -74,14 +74,18 @@ def text_of(statements: Sequence[str]) -> tuple[str, list[int]]:
     return "\n".join(lines) + "\n", numbers
 
 
-def step(files: Sequence[Path], folder: Path, version: int) -> Step:
-    """Return the step that judges ``files``; ``folder`` holds no configuration."""
+def step(folder: Path, version: int) -> Step:
+    """Return the step that judges the files in ``folder``, which holds nothing else.
+
+    ``version`` is the major version of the server.
+    """
     argv = (str(program()), "--reporter", "json", "--pg-version", f"{version}.0")
     return Step(
         name="squawk",
-        argv=(*argv, "--assume-in-transaction", *(str(file) for file in files)),
+        argv=(*argv, "--assume-in-transaction", "*.sql"),
         cwd=folder,
         neutral=(1,),
+        kept=True,
     )
 
 

@@ -34,6 +34,8 @@ from sametree.units.check_told import History
 from sametree.units.work import Work
 
 PACKAGE = Path(__file__).parent.parent / "inside"
+ORDERS = "SAMETREE_ORDERS"
+"""Names the file with what the program has to do: its name is never the same."""
 BATCH = 50
 """After so many revisions squawk is asked, and what is known is kept."""
 
@@ -189,6 +191,7 @@ def _measured(
         "own": server.given() is None,
     }
     heard = Heard()
+    config = history.config
     fresh: list[str] = []
 
     def show(event: Mapping[str, Any]) -> None:
@@ -204,7 +207,7 @@ def _measured(
 
     def keep() -> None:
         # From time to time, so that a run that is stopped was not for nothing.
-        _by_rule(history, fresh, Path(scratch))
+        _by_rule(history, fresh)
         for name in fresh:
             kept.write(work.project.state, history.digests[name], history.results[name])
         fresh.clear()
@@ -213,9 +216,12 @@ def _measured(
         file = Path(scratch) / "orders.json"
         # It holds the password of the server: nobody else may read it.
         files.write_atomically(file, json.dumps(orders), 0o600)
-        argv = (*application.runner(work.folder), "sametree_check", "check")
         step = Step(
-            name="check", argv=(*argv, history.config, str(file)), cwd=work.folder
+            name="check",
+            argv=(*application.runner(work.folder), "sametree_check", "check", config),
+            cwd=work.folder,
+            env={ORDERS: str(file)},
+            kept=True,
         )
         variables = {server.VARIABLE: server.url(address, history.driver)}
         try:
@@ -253,8 +259,13 @@ def _run(
     raise UnitFailed(hide(said))
 
 
-def _by_rule(history: History, names: Sequence[str], scratch: Path) -> None:
+def _by_rule(history: History, names: Sequence[str]) -> None:
     """Have squawk judge the recorded DDL of the revisions ``names``."""
+    with tempfile.TemporaryDirectory(prefix="sametree-squawk-") as scratch:
+        _by_rule_in(Path(scratch), history, names)
+
+
+def _by_rule_in(scratch: Path, history: History, names: Sequence[str]) -> None:
     numbers: dict[str, list[int]] = {}
     paths: dict[str, Path] = {}
     for count, name in enumerate(names):
@@ -263,18 +274,18 @@ def _by_rule(history: History, names: Sequence[str], scratch: Path) -> None:
         if lines:
             paths[name] = scratch / f"{count}.sql"
             paths[name].write_text(text, encoding="utf-8")
-            numbers[str(paths[name])] = lines
+            numbers[paths[name].name] = lines
     if not paths:
         return
     version = server.version_of(history.work.project)
-    step = squawk.step(list(paths.values()), scratch, version)
+    step = squawk.step(scratch, version)
     outcome = steps.run(step, history.work.clean())
     history.work.note(outcome)
     if not outcome.passed:
         raise UnitFailed(f"squawk failed:\n{outcome.output[-2000:]}")
     found = squawk.remarks(outcome.output, numbers)
     for name, path in paths.items():
-        if remarks := found.get(str(path)):
+        if remarks := found.get(path.name):
             history.results[name] = msgspec.structs.replace(
                 history.results[name], remarks=tuple(remarks)
             )

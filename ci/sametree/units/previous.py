@@ -8,13 +8,12 @@ tree, up to the first new revision that is marked ``contract``.
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from sametree import releases, settings, steps, terminal
+from sametree import files, releases, settings, steps, terminal
 from sametree.database import applying, migrations, plan, server
 from sametree.database.address import Address
 from sametree.errors import UnitFailed, UsageError
@@ -112,12 +111,12 @@ def expand(work: Work, address: Address, before: set[str]) -> list[str]:
         at=(),
         steps=tuple(taken),
     )
-    with tempfile.TemporaryDirectory(prefix="sametree-plan-") as made:
-        file = Path(made, "plan.json")
-        file.write_text(chosen.program())
-        path = env.get("PYTHONPATH", "")
-        step = migrations.program("apply", work.folder, str(file), path=path)
-        migrate.run(work, step, env, address, applying.Applying(), None)
+    # Under a name that is the same everywhere: it stands in the record of the unit.
+    file = work.project.state / "cache" / "previous" / "plan.json"
+    files.write_atomically(file, chosen.program())
+    path = env.get("PYTHONPATH", "")
+    step = migrations.program("apply", work.folder, str(file), path=path)
+    migrate.run(work, step, env, address, applying.Applying(), None)
     names = {each.revision for each in taken}
     return [each.revision for each in lacking if each.revision not in names]
 

@@ -170,6 +170,7 @@ class Work:
                 code=outcome.code,
                 seconds=round(outcome.seconds, 3),
                 started=time.time() - outcome.seconds,
+                kept=outcome.step.kept,
             )
         )
 

@@ -1,7 +1,7 @@
 """What does every revision of a history do, up, down and up again, on tables with rows?
 
-Run as ``python -m sametree_check history CONFIG``, or ``check CONFIG ORDERS`` with the
-address of an empty database in DATABASE_URL. Each event is a line on standard output: a
+Run as ``python -m sametree_check history CONFIG``, or ``check CONFIG`` with the address
+of an empty database in DATABASE_URL and a file of orders in SAMETREE_ORDERS. Each event is a line on standard output: a
 record separator and a JSON object. All else that is printed goes to standard error.
 
 The state before a revision is that of all revisions before it, run on empty tables:
@@ -313,7 +313,7 @@ def _names(connection: Any) -> dict[int, str]:
     return {oid: name for oid, name, kind, *_ in found if kind in "rp"}
 
 
-def main(name: str, path: str, orders: str = "") -> int:
+def main(name: str, path: str) -> int:
     """Run a command; return 0, or 1 when it failed and said why."""
     sys.stdout = sys.stderr
     config = Config(path, stdout=sys.stderr)
@@ -327,7 +327,7 @@ def main(name: str, path: str, orders: str = "") -> int:
         if name == "history":
             _history(script)
         else:
-            with open(orders, encoding="utf-8") as file:
+            with open(os.environ["SAMETREE_ORDERS"], encoding="utf-8") as file:
                 Check(config, script, json.load(file)).all()
     except Stop:
         return 1

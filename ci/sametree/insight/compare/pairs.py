@@ -193,9 +193,9 @@ def _of_one_side(
     left: Sequence[StepRun], right: Sequence[StepRun]
 ) -> Iterator[tuple[str, str, str]]:
     for one, other in _matched(left, right):
-        if one is not None and other is None:
+        if one is not None and other is None and not one.kept:
             yield one.name, THERE, ""
-        elif one is None and other is not None:
+        elif one is None and other is not None and not other.kept:
             yield other.name, "", THERE
 
 
