@@ -8,18 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from sametree import git, machine, records, steps, surroundings, terminal, trees
-from sametree.errors import (
-    SurroundingsError,
-    UnitFailed,
-    UsageError,
-    of_machine,
-)
-from sametree.records import Record, Result
+from sametree import records, steps, surroundings, terminal, trees
+from sametree.errors import UnitFailed, UsageError
 from sametree.settings import Project
-from sametree.units import Work
+from sametree.units import Work, recording
 
 if TYPE_CHECKING:
     from sametree.units.migrate_environment import Wishes
@@ -105,62 +97,16 @@ def migrate(project: Project, name: str, wish: Wishes) -> None:
 
 def recorded(work: Work, do: Callable[[], None]) -> None:
     """Do a unit's work and write its record, however it ends."""
-    state, clock = work.project.state, time.monotonic()
+    state = work.project.state
     records.complete(state)
-    begun = _begun(work)
-    result: Result = "cancellation"
-    reason = ""
+    begun = recording.begun(work, work.tree)
     with records.running(state, begun):
+        told = recording.Ending()
         try:
-            do()
-            result = "success"
-        except (SurroundingsError, UsageError) as error:
-            result, reason = "error", str(error)
-            raise
-        except UnitFailed as error:
-            result, reason = "failure", str(error)
-            raise
-        except OSError as error:
-            result, reason = "error", str(of_machine(error))
-            raise
-        except Exception as error:
-            result, reason = "error", f"{type(error).__name__}: {error}"
-            raise
+            with recording.ending(work) as told:
+                do()
         finally:
-            ended = msgspec.structs.replace(
-                begun,
-                result=result,
-                reason=reason,
-                seconds=time.monotonic() - clock,
-                steps=tuple(work.ran),
-                notes=tuple(work.notes),
-                environment=dict(work.environment),
-            )
-            try:
-                records.write(state, ended)
-            except OSError as error:
-                terminal.say(f"  the run record could not be written: {error}")
-
-
-def _begun(work: Work) -> Record:
-    where = machine.place()
-    told = git.run(work.project.root, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
-    revision, branch = (told or "\n").split("\n")[:2]
-    return Record(
-        schema=records.SCHEMA,
-        run=work.run_id,
-        unit=work.name,
-        result="cancellation",
-        started=time.time(),
-        seconds=0.0,
-        place=where.name,
-        url=where.url,
-        worker=where.worker,
-        revision=revision,
-        branch="" if branch == "HEAD" else branch,
-        tree=work.tree,
-        surroundings=dict(machine.told()),
-    )
+            recording.write(work, told.of(begun, work))
 
 
 def new(

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import atexit
 import functools
-import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ import nox
 from sametree import (
     answers,
     machine,
-    masking,
+    nox_calls,
     proofs,
     records,
     trees,
@@ -29,7 +27,7 @@ from sametree import (
     surroundings,
     terminal,
 )
-from sametree.errors import SametreeError, UsageError, of_machine
+from sametree.errors import UsageError
 from sametree.settings import Component, Project
 from sametree.settings import load as load_settings
 from sametree.units import identity
@@ -43,15 +41,12 @@ NEEDS = {
     "build": {"build"},
 }
 """A component has a session when it has one of these tools."""
-_NAMING = ("-s", "--session", "--sessions")
-_VALUED = ("-j", "--parallel", "--envdir")
-"""Options of Nox that name sessions, and such with a value that do not change which."""
 
 
 def load(root: str) -> Pipeline:
     """Return the pipeline of the project in folder ``root``."""
     began = time.monotonic()
-    with _explained_at_load():
+    with nox_calls.explained_at_load():
         project = load_settings(Path(root))
     return Pipeline(project, began)
 
@@ -67,7 +62,7 @@ class Pipeline:
         self._plain: set[str] = set()
         self._known: dict[str, tuple[Unit, Identity]] = {}
         self._ours = 0
-        self._begun = _Begun()
+        self._begun = nox_calls.Begun()
         self.run_id, first = records.run_id()
         # Nox has no hook for the end of a run. Its child processes (``-j``) have the
         # run's id from us and leave the summary to the first.
@@ -93,7 +88,7 @@ class Pipeline:
         return frozenset(unit.component.name for unit in asked)
 
     def _hide(self) -> None:
-        with _explained_at_load():
+        with nox_calls.explained_at_load():
             terminal.keep_secret(self.declared.hidden)
 
     def _names(self) -> list[str]:
@@ -123,7 +118,7 @@ class Pipeline:
         ``args`` are arguments of every unit, before those that follow ``--``; ``only``
         names the one component that the session is for.
         """
-        with _explained_at_load():
+        with nox_calls.explained_at_load():
             chosen = self.components_of(self.project, kind)
             if only is not None:
                 chosen = [self.project.component(only)]
@@ -206,7 +201,7 @@ class Pipeline:
         if self._watch:
             self._watch.start()
         (kind, args), self._current = self._current, ("", ())
-        with _explained(session):
+        with nox_calls.explained(session):
             if component is not None:
                 chosen = self.project.component(component)
             elif kind in identity.WHOLE:
@@ -246,7 +241,7 @@ class Pipeline:
         """Print which units CI has to run for this tree, and why; in CI, write the matrix."""
         from sametree.units import plan
 
-        with _explained(session):
+        with nox_calls.explained(session):
             units = [
                 u
                 for name in self.project.settings.ci.sessions
@@ -258,7 +253,7 @@ class Pipeline:
         """Make the locks anew; after ``--``: ``--upgrade [NAME ...]``."""
         from sametree.units.lock import lock
 
-        with _explained(session):
+        with nox_calls.explained(session):
             lock(self.project, session.posargs)
 
     def _known_of(self, unit: Unit) -> Identity:
@@ -329,7 +324,7 @@ class Pipeline:
 
     def _asked(self, args: Sequence[str]) -> list[Unit]:
         """Return the units that ``nox ARGS`` stands for; none where it asks for more."""
-        named, posargs = named_sessions(args)
+        named, posargs = nox_calls.named_sessions(args)
         if named is None:
             return []
         found: list[Unit] = []
@@ -349,19 +344,6 @@ class Pipeline:
         return []
 
 
-class _Begun(logging.Handler):
-    """Counts the sessions that Nox has begun, those that are none of ours as well."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-        logging.getLogger("nox").addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.getMessage().startswith("Running session "):
-            self.count += 1
-
-
 def _function(kind: str) -> Callable[[Any], None]:
     """Return the function of a unit; the import waits until it is needed."""
     from sametree.units import build, lint, migrate, previous, tests, workflows
@@ -377,56 +359,3 @@ def _function(kind: str) -> Callable[[Any], None]:
         "rehearse": workflows.rehearse_and_compare,
     }
     return units[kind]
-
-
-@contextmanager
-def _explained_at_load() -> Iterator[None]:
-    """End Nox with a message when the noxfile cannot be loaded."""
-    try:
-        yield
-    except SametreeError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
-
-
-@contextmanager
-def _explained(session: nox.Session) -> Iterator[None]:
-    """Turn a problem into the session's error: its message, without a traceback."""
-    try:
-        yield
-    except SametreeError as error:
-        session.error(masking.hide(str(error)))
-    except OSError as error:
-        session.error(masking.hide(str(of_machine(error))))
-
-
-def named_sessions(args: Sequence[str]) -> tuple[list[str] | None, list[str]]:
-    """Return the sessions that Nox's ``args`` name, and the arguments for them.
-
-    None in the place of the names: there are options that we do not know.
-
-    >>> named_sessions(["-s", "lint", "tests", "-j", "2", "--", "-x"])
-    (['lint', 'tests'], ['-x'])
-    >>> named_sessions(["--list"])
-    (None, [])
-    """
-    border = args.index("--") if "--" in args else len(args)
-    named: list[str] = []
-    last = ""
-    for arg in args[:border]:
-        if arg.startswith("-"):
-            last, _, value = arg.partition("=")
-            if last[:2] == "-j" and last[2:].isdigit():
-                last, value = "-j", last[2:]
-            if last not in (*_NAMING, *_VALUED):
-                return None, []
-            if value and last in _NAMING:
-                named.append(value)
-            last = "" if value else last
-        elif last in _VALUED:
-            last = ""
-        elif last:
-            named.append(arg)
-        else:
-            return None, []
-    return named, list(args[border + 1 :])

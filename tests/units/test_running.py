@@ -16,7 +16,7 @@ from repositories import Copied, Repository, without_configuration
 from sametree import proofs, records, surroundings, trees
 from sametree.errors import SurroundingsError, UnitFailed, UsageError
 from sametree.settings import load
-from sametree.units import Work, running
+from sametree.units import Work, recording, running
 from sametree.units.identity import Unit
 from sametree.units.running import Wishes
 
@@ -449,8 +449,8 @@ def test_before_the_first_commit_no_revision_is_told_and_it_is_proven_all_the_sa
 
 
 def test_a_long_reason_is_cut(runs):
-    runs.fails(UnitFailed("x" * (running.REASON_MOST + 1)))
-    assert len(runs.record.reason) == running.REASON_MOST
+    runs.fails(UnitFailed("x" * (recording.REASON_MOST + 1)))
+    assert len(runs.record.reason) == recording.REASON_MOST
 
 
 def test_what_lies_beside_under_a_name_of_any_bytes_is_recorded(runs):

@@ -14,22 +14,19 @@ from sametree import (
     answers,
     files,
     git,
-    machine,
     proofs,
     records,
     surroundings,
     terminal,
 )
-from sametree.errors import SametreeError, SurroundingsError, UsageError, of_machine
-from sametree.records import Record, Result
+from sametree.records import Record
 from sametree.settings import Project
-from sametree.units import doubts, identity
+from sametree.units import doubts, identity, recording
 from sametree.units.identity import Identity, Unit
 from sametree.units.work import Work
 
 FLAGS = ("--force", "--why", "--audit")
 """What follows ``--`` and is for us, not for the unit."""
-REASON_MOST = 8000
 PRODUCED = (
     *("node_modules/", "__pycache__/", ".nox/", ".venv/", "venv/", ".sametree/"),
     *(".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".eslintcache", ".coverage"),
@@ -160,7 +157,7 @@ def _is_proven(work: Work, unit: Unit, now: Identity, *, audited: bool) -> bool:
         covered=found.covered,
         notes=(passed(found),),
     )
-    _write(work, told)
+    recording.write(work, told)
     return True
 
 
@@ -168,52 +165,23 @@ def _recorded(
     work: Work, unit: Unit, do: Callable[[Work], None], wish: Wishes, now: Identity
 ) -> None:
     """Run the unit and write its record, however it ends."""
-    state, clock = work.project.state, time.monotonic()
+    state = work.project.state
     begun = _begun(work, unit, now)
     work.tree, work.anew = now.sources, wish.force or wish.audit
-    result: Result = "cancellation"
-    reason = ""
     with records.running(state, begun) as mark:
         since = mark.stat().st_ctime_ns
+        told = recording.Ending()
         try:
-            if wish.audit:
-                from sametree.units import audit
+            with recording.ending(work) as told:
+                if wish.audit:
+                    from sametree.units import audit
 
-                audit.audited(work, unit, now, do)
-            else:
-                do(work)
-            result = "success"
-        except (SurroundingsError, UsageError) as error:
-            result, reason = "error", _with_lines(error, work)
-            raise
-        except OSError as error:
-            result, reason = "error", str(of_machine(error))
-            raise
-        except SametreeError as error:
-            result, reason = "failure", _with_lines(error, work)
-            raise
-        except Exception as error:
-            result, reason = "error", f"{type(error).__name__}: {error}"
-            raise
+                    audit.audited(work, unit, now, do)
+                else:
+                    do(work)
         finally:
-            ended = msgspec.structs.replace(
-                begun,
-                result=result,
-                reason=reason[:REASON_MOST],
-                seconds=time.monotonic() - clock,
-                audited=wish.audit,
-                steps=tuple(work.ran),
-                covered=work.covered,
-                notes=tuple(work.notes),
-                mend=tuple(work.mend),
-                environment=dict(work.environment),
-                outputs=dict(work.outputs),
-            )
+            ended = msgspec.structs.replace(told.of(begun, work), audited=wish.audit)
             _settle(work, unit, now, ended, since)
-
-
-def _with_lines(error: SametreeError, work: Work) -> str:
-    return "\n".join([str(error), *work.failing])
 
 
 def _settle(
@@ -222,7 +190,7 @@ def _settle(
     """Write the record, and keep it as a proof when it is one."""
     if ended.result == "success":
         ended = _judged(work, unit, before, ended, since)
-    written = _write(work, ended)
+    written = recording.write(work, ended)
     if ended.proves and written:
         try:
             proofs.keep(work.project.state, ended)
@@ -293,25 +261,11 @@ def _proving(ended: Record, after: Identity, proves: bool) -> Record:
 
 def _begun(work: Work, unit: Unit, now: Identity) -> Record:
     """Return the record of a unit that begins now."""
-    where = machine.place()
-    told = git.run(work.project.root, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
-    revision, branch = (told or "\n").split("\n")[:2]
-    return Record(
-        schema=records.SCHEMA,
-        run=work.run_id,
+    return msgspec.structs.replace(
+        recording.begun(work, now.tree),
         unit=unit.name,
-        result="cancellation",
-        started=time.time(),
-        seconds=0.0,
-        place=where.name,
-        url=where.url,
-        worker=where.worker,
-        revision=revision,
-        branch="" if branch == "HEAD" else branch,
-        tree=now.tree,
         fingerprint="" if now.unprovable else now.fingerprint,
         parts=dict(now.parts),
-        surroundings=dict(machine.told()),
         outside=_outside(work, now),
         args=unit.args,
     )
@@ -344,15 +298,6 @@ def _made(work: Work, path: str) -> bool:
         path.rstrip("/") == place or path.startswith(f"{place}/")
         for place in (*places, *nested)
     )
-
-
-def _write(work: Work, record: Record) -> bool:
-    try:
-        records.write(work.project.state, record)
-    except OSError as error:
-        terminal.say(f"  the run record could not be written: {error}")
-        return False
-    return True
 
 
 def _stand(root: Path, outputs: Mapping[str, str]) -> bool:
