@@ -197,6 +197,7 @@ def test_a_tree_that_git_cannot_write_has_no_answer(project):
     assert not told(project)
 
 
+@pytest.mark.proof
 def test_the_second_call_is_answered_and_a_change_is_seen(sample):
     assert "1 of 1 passed" in sample.nox("-s", "lint").output
     again = sample.nox("-s", "lint")

@@ -23,6 +23,7 @@ def contender(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("contender")
 
 
+@pytest.mark.proof
 def test_a_command_is_timed_only_if_it_skips_what_is_unchanged_and_runs_what_changed(
     contender: ModuleType, folder: Path
 ) -> None:

@@ -15,7 +15,7 @@ from migrating import site
 
 from sametree.database import cluster, connections, trail
 
-ROWS = 20_000
+ROWS = 8_000
 ALONE = "with op.get_context().autocommit_block():\n        "
 
 

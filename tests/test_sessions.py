@@ -206,7 +206,6 @@ def test_the_artifact_knows_its_tree(sample):
         assert opened.read("tree.txt").decode() == tree
 
 
-@pytest.mark.proof
 def test_locks_are_made_for_python_and_node_and_then_stay(page):
     (page.root / "locks" / "lint.txt").unlink()
     made = page.nox("-s", "lock")
@@ -294,6 +293,7 @@ def _built(root):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.proof
 def test_an_sdist_with_our_own_state_in_it_is_refused(sample):
     sample.write({".gitignore": "/.nox/\n/dist/\n/reports/\n__pycache__/\n"})
     ran = sample.nox("-s", "build")

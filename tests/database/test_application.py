@@ -113,6 +113,7 @@ def on_postgres(shop, postgres, request):
     return shop
 
 
+@pytest.mark.proof
 def test_a_database_is_looked_at_and_migrated(on_postgres):
     shop = on_postgres
     _, state = shop.events(migrations.program("look", shop.folder))

@@ -167,6 +167,7 @@ with templates.migrated(folder, binaries.embedded(18), "one", migrate):
 """
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("moment", ["migrating", "copying"])
 def test_a_kill_while_one_is_made_leaves_nothing_half(kept, folder, moment):
     process = subprocess.Popen(
@@ -187,6 +188,7 @@ def test_a_kill_while_one_is_made_leaves_nothing_half(kept, folder, moment):
     assert eventually(lambda: not list(folder.glob("*/run-*")))
 
 
+@pytest.mark.proof
 def test_after_a_power_cut_one_that_may_not_be_on_the_disk_is_made_anew(
     kept, folder, monkeypatch
 ):

@@ -207,7 +207,6 @@ def test_psql_opens_the_development_database(application):
     nothing_runs(application)
 
 
-@pytest.mark.proof
 def test_clean_removes_what_can_be_made_again_and_keeps_the_data(application):
     (application.root / "dist").mkdir()
     assert (

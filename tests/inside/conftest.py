@@ -129,13 +129,13 @@ class Project:
         argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         try:
             done = subprocess.run(
-                [*argv, "-o", "faulthandler_timeout=15", *args],
+                [*argv, "-o", "faulthandler_timeout=50", *args],
                 cwd=self.folder,
                 env=self.env | variables,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                timeout=20,
+                timeout=60,
             )
         except subprocess.TimeoutExpired as error:
             raise AssertionError((error.stdout or b"").decode()) from None

@@ -232,6 +232,7 @@ def test_what_is_in_the_way_is_named_ended_and_an_error_of_its_test(with_helpers
     assert "During handling" not in said and "Traceback" not in said
 
 
+@pytest.mark.proof
 def test_what_wider_fixtures_have_written_stays_as_long_as_they_do(with_helpers):
     with_helpers.write(test_it="""
         import pytest
@@ -299,6 +300,7 @@ def test_dead_rows_are_cleared_away(with_helpers):
     assert "6 passed" in said and "DIFFERENT" not in said, said
 
 
+@pytest.mark.proof
 def test_a_schema_of_ours_that_is_theirs_is_a_message(with_helpers):
     with_helpers.write(test_it="""
         import pytest

@@ -27,6 +27,7 @@ def test_it(number):
 """
 
 
+@pytest.mark.proof
 def test_each_worker_has_a_clone_and_the_controller_none(project, template):
     project.write(test_it=TEST)
     before = template.clones()
@@ -45,6 +46,7 @@ def test_a_controller_that_connects_gets_one_then(project, template):
     assert {"main", "gw0"} <= template.clones()
 
 
+@pytest.mark.proof
 def test_loaded_by_variables_as_the_suite_does(project):
     project.write(test_it=TEST)
     code, said = project.run(PYTHONPATH=str(INSIDE), PYTEST_PLUGINS="sametree_pytest")
@@ -67,6 +69,7 @@ def test_without_a_template_fixtures_say_what_to_do(project):
     assert code == 1 and "-> run `nox -s tests`, or pytest" in said, said
 
 
+@pytest.mark.proof
 def test_a_server_that_is_gone_is_a_message(project):
     project.write(test_it=TEST)
     gone = "postgresql+psycopg://me:hunter2@127.0.0.1:1/postgres"

@@ -139,6 +139,7 @@ def test_a_push_that_is_killed_loses_nothing_and_is_in_nobodys_way(hub):
     assert hub.runs() == {"run-1"}
 
 
+@pytest.mark.proof
 def test_ctrl_c_ends_git_too_and_leaves_no_lock(hub):
     hub.hook("pre-receive", f"touch {hub.folder}/reached; exec sleep 30")
     records.write(hub.first.root / ".sametree", record(hub.first))

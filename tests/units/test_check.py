@@ -93,6 +93,7 @@ def test_a_history_is_proven_once_and_then_only_what_is_new(
     assert "models and database differ" in shown
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "head, told",
     [

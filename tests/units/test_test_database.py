@@ -142,7 +142,7 @@ def test_pg8000_logs_in_too(shop):
     shop.environments = shop.environments.with_name("pg8000")
     assert shop.nox("-s", "lock").code == 0
     assert "pg8000==" in shop.text("locks/sample.txt")
-    for call in (("tests",), ("tests", "--", "--force"), ("migrate", "--", "--check")):
+    for call in (("tests",), ("migrate", "--", "--check")):
         ran = shop.nox("-s", *call)
         assert ran.code == 0, ran
 

@@ -1,10 +1,12 @@
 """What a unit has at hand."""
 
 import os
+import sys
 
 import pytest
 
 from sametree.settings import Component, Project, Settings
+from sametree.steps import Outcome, Step
 from sametree.units import Work
 from sametree.units.work import JOBS, cores
 
@@ -41,3 +43,15 @@ def test_where_no_affinity_is_known_all_processors_count(monkeypatch):
     monkeypatch.delenv(JOBS, raising=False)
     monkeypatch.delattr(os, "sched_getaffinity")
     assert cores() == os.cpu_count()
+
+
+def test_the_record_of_a_step_names_no_folder_of_this_machine(tmp_path):
+    project = Project(tmp_path, Settings())
+    component = Component(name="app", path=".")
+    work = Work(project, component, "check", tmp_path / ".nox" / "check")
+    own = f"{sys.prefix}/bin/squawk"
+    argv = (own, f"{tmp_path}/.nox/check/bin/x", f"{tmp_path}/file", "--plain")
+    work.note(Outcome(Step(name="a", argv=argv, cwd=tmp_path, kept=True), 0, 0.1))
+    (ran,) = work.ran
+    assert ran.argv == ("{suite}/bin/squawk", "{venv}/bin/x", "{root}/file", "--plain")
+    assert ran.kept

@@ -269,14 +269,12 @@ def _apply(site: Site, plan: Plan, run_id: str, progress: Applying) -> None:
     file = str(site.folder / "plans" / f"{run_id}.json")
     began = time.monotonic()
     site.tell("apply", (file,), progress, True, keep)
-    seen = site.look()
-    progress.at = seen.at
     spent = terminal.duration(time.monotonic() - began)
     count = f"{progress.applied} migration{'' if progress.applied == 1 else 's'}"
     said = f"{count} in {spent}" if progress.applied else "somebody else has run them"
-    terminal.say(f"  looked again: {site.name} is at {seen.at}; {said}")
-    site.work.notes.append(f"at {seen.at}; {said}")
-    lacking = {each["revision"] for each in seen.state["pending"]}
+    terminal.say(f"  looked again: {site.name} is at {progress.at}; {said}")
+    site.work.notes.append(f"at {progress.at}; {said}")
+    lacking = {each["revision"] for each in progress.state["pending"]}
     if lost := [e.revision for e in plan.steps if e.revision in lacking]:
         raise SurroundingsError(
             f"{', '.join(lost)}: run, and yet the database lacks it now",

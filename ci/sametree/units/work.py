@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -181,6 +182,7 @@ class Work:
         places = {
             str(environments.home()): "{python}",
             str(self.venv): "{venv}",
+            sys.prefix: "{suite}",  # the environment that the suite itself is in
             str(self.project.state): "{state}",
             str(self.project.root): "{root}",
             str(self.project.base): "{root}",

@@ -108,6 +108,7 @@ def main(name: str, path: str, *rest: str) -> int:
             history(config, script, *rest)
         else:
             apply(config, script, Plan.read(rest[0]) if rest else Plan())
+            look(config, script)
     except Stop as stop:
         return stop.code
     except Exception as error:
