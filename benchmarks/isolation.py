@@ -87,12 +87,12 @@ def main() -> None:
             run([str(part) for part in step.argv], folder, at)
             variables = {**env, **test_database.variables_for(template, "psycopg")}
             for _ in range(rounds):
-                for workers in (0, 2):
+                for workers in (0,) if options.smoke else (0, 2):
                     for way in ways:
                         told = one(way, workers, folder, variables, options.smoke)
                         took.setdefault((way, workers), []).append(told)
-        report(took, ways)
         if not options.smoke:
+            report(took, ways)
             example(Path(scratch), options.rounds)
 
 
