@@ -51,7 +51,6 @@ def test_a_plan_is_printed_agreed_to_done_looked_at_and_recorded(staging):
     assert staging.address.password not in written + done.output + refused.output
 
 
-@pytest.mark.proof
 def test_what_is_wrong_is_told_before_anything_is_done(staging, postgres):
     wrong = staging.invoke("migrate", "stagin")
     assert wrong.code == 2

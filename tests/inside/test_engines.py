@@ -39,7 +39,6 @@ def test_an_engine_made_at_import_stops_the_run_before_the_first_test(project, a
     assert SECRET not in said and "a test was run" not in said
 
 
-@pytest.mark.proof
 def test_an_engine_made_later_is_refused_when_it_connects(project, template):
     project.env |= template.variables(given=True)
     other = template.given.named("postgres").url("psycopg")
@@ -104,7 +103,6 @@ def test_an_engine_that_is_gone_does_no_harm(project):
     assert code == 0, said
 
 
-@pytest.mark.proof
 def test_a_project_may_allow_a_database(project, template):
     other = (
         template.own.named("x").url("psycopg").replace("127.0.0.1", "db.example.org")

@@ -278,7 +278,6 @@ def test_sqlite_in_memory_has_the_same_fixtures(on_sqlite):
     assert "7 passed" in said, said
 
 
-@pytest.mark.proof
 def test_what_is_left_open_there_is_an_error_of_its_test(on_sqlite):
     on_sqlite.write(test_it=SQLITE + LEFT_OPEN)
     code, said = on_sqlite.run()
