@@ -83,8 +83,8 @@ def main() -> None:
         took: dict[tuple[str, int], list[float]] = {}
         with server.fresh(project, "benchmark") as template:
             at = {**env, server.VARIABLE: template.url("psycopg")}
-            step = migrations.step(folder)
-            run([str(part) for part in step.argv], folder, at)
+            step = migrations.program("apply", folder)
+            run([str(part) for part in step.argv], folder, {**at, **step.env})
             variables = {**env, **test_database.variables_for(template, "psycopg")}
             for _ in range(rounds):
                 for workers in (0,) if options.smoke else (0, 2):

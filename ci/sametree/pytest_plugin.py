@@ -183,18 +183,19 @@ def migrate(
     Raises UnitFailed with what the migrations say; ``hide`` takes secrets out of it.
     """
     from sametree import steps
-    from sametree.database import migrations, server
+    from sametree.database import applying, migrations, server
     from sametree.errors import UnitFailed
     from sametree.steps import Step
 
-    progress = migrations.Progress()
+    progress = applying.Applying()
 
     def listen(line: str) -> None:
         progress.take(line)
 
     env = {**variables, **os.environ, server.VARIABLE: variables[server.VARIABLE]}
-    found = migrations.step(folder)
-    step = Step(name=found.name, argv=(sys.executable, *found.argv[1:]), cwd=folder)
+    found = migrations.program("apply", folder, path=env.get("PYTHONPATH", ""))
+    argv = (sys.executable, *found.argv[1:])
+    step = Step(name=found.name, argv=argv, cwd=folder, env=found.env)
     done = steps.run(step, env, on_line=listen)
     if not done.passed:
         said = progress.problem or "\n".join(progress.other[-15:])

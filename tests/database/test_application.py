@@ -159,7 +159,7 @@ def test_a_history_is_checked_and_models_are_compared(on_postgres, postgres):
 @pytest.mark.proof
 def test_a_file_of_sqlite_is_migrated(shop):
     shop.env["DATABASE_URL"] = f"sqlite:///{shop.folder}/shop.sqlite"
-    told = shop.events(migrations.step(shop.folder))
+    told = shop.events(migrations.program("apply", shop.folder))
     assert [e["revision"] for e in told if e["event"] == "done"] == ["a", "b"]
 
 

@@ -7,9 +7,10 @@ import sys
 import pytest
 from conftest import ENV, environment, migration
 
-from sametree.database import cluster, migrations, server
+from sametree.database import applying, cluster, migrations, server
 from sametree.errors import UsageError
-from sametree.inside import alembic_steps
+from sametree.inside.sametree_migrate import __main__ as program
+from sametree.inside.sametree_migrate import events
 from sametree.settings import Component, Database, Project, Settings
 
 
@@ -62,26 +63,26 @@ class History:
 
     def run(self):
         """Run what is pending; return whether it succeeded, what was shown, the end."""
-        progress = migrations.Progress()
+        progress = applying.Applying()
         with pytest.MonkeyPatch.context() as patch:
             output = io.StringIO()
             patch.chdir(self.folder)
             patch.setenv(server.VARIABLE, self.address.url("psycopg"))
-            patch.setattr(alembic_steps, "EVENTS", output)
+            patch.setattr(events, "OUTPUT", output)
             patch.setattr(sys, "stderr", output)
             patch.setattr(sys, "stdout", output)
-            code = alembic_steps.main("alembic.ini")
+            code = program.main("apply", "alembic.ini")
         lines = output.getvalue().split("\n")
         shown = [text for line in lines for text in progress.take(line)]
         return code == 0, shown, progress
 
     def run_as_a_program(self):
         """Run it as the suite does; return its exit code and output."""
-        step = migrations.step(self.folder)
+        step = migrations.program("apply", self.folder)
         done = subprocess.run(
             [sys.executable, *step.argv[1:]],
             cwd=self.folder,
-            env=environment({server.VARIABLE: self.address.url("psycopg")}),
+            env=environment({server.VARIABLE: self.address.url("psycopg"), **step.env}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

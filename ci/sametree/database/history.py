@@ -72,8 +72,7 @@ def programs() -> str:
     """Return the digest of our own programs that make a template."""
     package = Path(__file__).parent.parent
     found = [package / "database" / name for name in MAKING]
-    for name in ("alembic_steps.py", "sametree_flask.py"):
-        found.append(package / "inside" / name)
+    found.append(package / "inside" / "sametree_flask.py")
     found += (package / "inside" / "sametree_migrate").rglob("*.py")
     return files.digest(*(path.read_bytes() for path in sorted(found)))
 

@@ -17,7 +17,6 @@ from sametree.settings.detect import ALEMBIC
 from sametree.steps import Step
 
 INSIDE = Path(__file__).parent.parent / "inside"
-PROGRAM = INSIDE / "alembic_steps.py"
 MARK = "\x1e"
 PACKAGES = {"psycopg": "psycopg", "psycopg2": "psycopg2", "psycopg2-binary": "psycopg2"}
 PACKAGES["pg8000"] = "pg8000"
@@ -45,14 +44,6 @@ def driver_of(project: Project, component: Component, lock: Path) -> str | None:
         return database.driver
     pinned = {line.partition("==")[0] for line in lock.read_text().splitlines()}
     return next((driver for name, driver in PACKAGES.items() if name in pinned), None)
-
-
-def step(folder: Path) -> Step:
-    """Return the step that runs ``inside/alembic_steps``."""
-    launcher = application.runner(folder)[1:]
-    start = () if launcher == ("-m",) else launcher
-    argv = ("python", *start, str(PROGRAM), config_of(folder))
-    return Step(name="migrations upgrade", argv=argv, cwd=folder, kept=True)
 
 
 def program(command: str, folder: Path, *rest: str, path: str = "") -> Step:

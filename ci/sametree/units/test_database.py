@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+import msgspec
+
 from sametree import steps, surroundings, terminal
-from sametree.database import application, history, migrations, server, sqlite
+from sametree.database import application, applying, history, migrations, server, sqlite
 from sametree.database.address import Address
 from sametree.errors import SurroundingsError, UnitFailed
 from sametree.testing import triage
@@ -81,7 +83,7 @@ def _on_sqlite(work: Work, env: Mapping[str, str]) -> Callable[[str], None]:
     def bring_up(url: str) -> None:
         if history.configuration(work.folder) is None:
             return
-        progress = migrations.Progress()
+        progress = applying.Applying()
         begun = time.monotonic()
 
         def listen(line: str) -> None:
@@ -89,7 +91,9 @@ def _on_sqlite(work: Work, env: Mapping[str, str]) -> Callable[[str], None]:
 
         app = application.named(work.project.settings, work.component)
         given = {**app, **env, server.VARIABLE: url}
-        step = migrations.step(work.folder)
+        path = env.get("PYTHONPATH", "")
+        step = migrations.program("apply", work.folder, path=path)
+        step = msgspec.structs.replace(step, kept=True)
         outcome = steps.run(step, given, on_line=listen)
         work.note(outcome)
         if outcome.passed:

@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from .applying import Plan, apply
+from .applying import SQLITE, Plan, apply
 from .events import FAILED, Stop, Unbroken, explained, report
 from .history import current, here, listed, one_head, pending
 
@@ -108,7 +108,8 @@ def main(name: str, path: str, *rest: str) -> int:
             history(config, script, *rest)
         else:
             apply(config, script, Plan.read(rest[0]) if rest else Plan())
-            look(config, script)
+            if not url.startswith(SQLITE):
+                look(config, script)
     except Stop as stop:
         return stop.code
     except Exception as error:

@@ -21,11 +21,13 @@ from alembic.script import Script, ScriptDirectory
 from .connections import Connections
 from .events import GAVE_UP, Stop, explained, report, sqlstate, unheard
 from .history import current, described, digest, here, one_head, pending
-from .turn import Turn, Watch
+from .turn import Alone, Turn, Watch
 
 LATER = {"55P03": "a lock was not granted", "40P01": "a deadlock was ended"}
 """SQLSTATEs after which the same revision may succeed.
 (postgresql.org/docs/current/errcodes-appendix.html)"""
+SQLITE = "sqlite"
+"""Begins the address of a file of SQLite."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 
 
@@ -52,7 +54,7 @@ class Work:
     config: Config
     script: ScriptDirectory
     plan: Plan
-    turn: Turn
+    turn: Turn | Alone
     watch: Watch
     connections: Connections
     waited: float = 0.0
@@ -63,7 +65,8 @@ class Work:
 def apply(config: Config, script: ScriptDirectory, plan: Plan) -> None:
     """Run what ``plan`` says, alone; raises Stop."""
     one_head(script)
-    turn = Turn(os.environ["DATABASE_URL"])
+    url = os.environ["DATABASE_URL"]
+    turn = Alone() if url.startswith(SQLITE) else Turn(url)
     try:
         turn.take(plan.patience)
         turn.end_left_behind()

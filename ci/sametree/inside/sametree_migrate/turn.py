@@ -149,6 +149,28 @@ class Turn:
         return self.ask(BLOCKERS.format(listed)) if listed else []
 
 
+class Alone:
+    """The turn of who migrates a file of SQLite: nobody else knows of it."""
+
+    def take(self, patience: float) -> None:
+        report("turn taken", waited=0.0)
+
+    def held(self) -> bool:
+        return True
+
+    def end_left_behind(self) -> None:
+        pass
+
+    def ask(self, query: str) -> None:
+        pass
+
+    def blockers(self, pids: Iterable[int]) -> list[dict[str, Any]]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
 class Watch(threading.Thread):
     """Sees, while a statement runs, who holds what it waits for.
 
@@ -157,7 +179,10 @@ class Watch(threading.Thread):
     """
 
     def __init__(
-        self, turn: Turn, busy: Callable[[], tuple[list[int], float]], long: float
+        self,
+        turn: Turn | Alone,
+        busy: Callable[[], tuple[list[int], float]],
+        long: float,
     ) -> None:
         super().__init__(daemon=True, name="sametree-watch")
         self._turn = turn
