@@ -37,8 +37,6 @@ def clean(context, database=False, dry_run=False):
 
 
 @task(
-    positional=["left", "right"],
-    optional=["left", "right"],
     help={
         "left": "a run, a file or folder with records, `last`, or `ci`",
         "right": "what to compare it with; by default CI's run of the same commit",

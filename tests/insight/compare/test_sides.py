@@ -172,7 +172,7 @@ def test_ci_runs_of_other_commits_are_offered(tmp_path):
     shared = run("github", revision=OTHER, tree="")
     said = refused(known(tmp_path, run(), shared), "", "")
     assert "; known are\n  18837 (on github, " in said
-    assert "invoke compare last RUN" in said
+    assert "invoke compare --right RUN" in said
 
 
 def test_a_run_is_not_compared_with_itself(tmp_path):

@@ -150,7 +150,7 @@ class Known:
         told = "".join(f"\n  {run.told}" for run in runs[:TOLD])
         raise UsageError(
             f"no CI run of {commit}{unit} is known" + (told and f"; known are{told}"),
-            (told and "name one of them: `invoke compare last RUN`; or ") + _PULL,
+            (told and "name one of them: `invoke compare --right RUN`; or ") + _PULL,
         )
 
     def _merged(self, run: Run) -> list[str]:
