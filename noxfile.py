@@ -8,7 +8,7 @@ import nox
 from sametree import sessions
 
 nox.needs_version = ">=2026.10.20"
-nox.options.sessions = ["lint", "tests", "check", "migrate", "build"]
+nox.options.sessions = ["lint", "tests", "check", "migrate", "build", "deploy"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "yes"  # uv makes it hold what the lock says at each run
 nox.options.error_on_missing_interpreters = True  # at home as in CI
@@ -64,6 +64,13 @@ def previous(session, component):
 def build(session, component):
     """Build the artifacts into dist/, byte for byte the same for the same tree."""
     pipeline.run(session, component)
+
+
+@nox.session(allow_parallel=False, requires=["build"])
+@pipeline.whole("deploy")
+def deploy(session):
+    """Deploy what was built to `local`, and try it there; `invoke down` stops it."""
+    pipeline.run(session)
 
 
 @nox.session

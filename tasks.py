@@ -183,7 +183,162 @@ def seed(context):
     tasks.snapshot(project, "seed")
 
 
+WISHES = {
+    "plan": "print the plan, change nothing",
+    "yes": "agree to the plan: do not ask",
+    "why": "a reason, for the audit trail",
+}
+
+
+@task(
+    help={
+        "environment": "local, or one of [tool.sametree.environments]",
+        "release": "a packed release, by digest, tree or folder; this tree's by default",
+        "resume": "go on with the deployment that was cut off",
+        "abort": "undo the deployment that was cut off",
+        "again": "deploy also what runs there already",
+        "build": "fetch CI's records and build first: on a machine with a fresh checkout",
+        **WISHES,
+    }
+)
+def deploy(
+    context,
+    environment,
+    release="",
+    resume=False,
+    abort=False,
+    again=False,
+    build=False,
+    plan=False,
+    yes=False,
+    why="",
+):
+    """Bring this tree's release to an environment, without losing a request."""
+    wish = {"resume": resume, "abort": abort, "again": again}
+    wish |= {"plan": plan, "yes": yes, "why": why}
+    tasks.environment(project, "deploy", environment, release, wish, build)
+
+
+@task(
+    help={
+        "source": "the environment that runs the release",
+        "target": "the environment that gets it",
+        **WISHES,
+    }
+)
+def promote(context, source, target, plan=False, yes=False, why=""):
+    """Bring the very release that one environment runs to another."""
+    wish = {"plan": plan, "yes": yes, "why": why}
+    tasks.environment(project, "promote", source, target, wish)
+
+
+@task(
+    help={
+        "environment": "which one",
+        "to": "a kept release, by digest or tree; else the warm colour, at once",
+        **WISHES,
+    }
+)
+def rollback(context, environment, to="", plan=False, yes=False, why=""):
+    """Return to the release before, at once as long as it is warm."""
+    wish = {"plan": plan, "yes": yes, "why": why}
+    tasks.environment(project, "rollback", environment, to, wish)
+
+
+@task(help={"environment": "all by default"})
+def status(context, environment=""):
+    """Show what runs where, since when and by whom."""
+    tasks.environment(project, "status", environment)
+
+
+@task(help={"environment": "all by default"})
+def drift(context, environment=""):
+    """Show what is not as it was decided; exit code 1 when there is something."""
+    tasks.environment(project, "drift", environment)
+
+
+@task(help={"environment": "which one", "count": "how many lines"})
+def history(context, environment, count=20):
+    """Show what happened to an environment, who did it and why."""
+    tasks.environment(project, "history", environment, count)
+
+
+@task(
+    help={
+        "environment": "which one",
+        "colour": "blue, green, router, pages or database; the active one by default",
+        "lines": "how many of each",
+    }
+)
+def logs(context, environment, colour="", lines=50):
+    """Show the last lines that the replicas of an environment printed."""
+    tasks.environment(project, "logs", environment, colour, lines)
+
+
+@task(
+    help={
+        "environment": "which one",
+        "count": "replicas; as many as it has by default",
+    },
+)
+def scale(context, environment, count=0):
+    """Change the number of replicas, or bring back those that are gone."""
+    tasks.environment(project, "scale", environment, int(count))
+
+
+@task(help={"environment": "which one"})
+def retire(context, environment):
+    """Stop the warm colour, for good: before a contract migration."""
+    tasks.environment(project, "retire", environment)
+
+
+@task(name="status", help={"environment": "all by default"})
+def lock_status(context, environment=""):
+    """Show who changes an environment just now."""
+    tasks.environment(project, "lock_status", environment)
+
+
+@task(name="break", help={"environment": "which one"})
+def lock_break(context, environment):
+    """Take the lease from an owner who is dead; he changes nothing after that."""
+    tasks.environment(project, "break_lock", environment)
+
+
+@task
+def pack(context):
+    """Make the release of this tree out of what was built."""
+    tasks.artifacts(project, "pack")
+
+
+@task(name="list")
+def releases(context):
+    """List the releases that are here."""
+    tasks.artifacts(project, "listed")
+
+
+@task(
+    help={
+        "release": "by digest, tree or folder; this tree's by default",
+        "rebuild": "build its tree again, and compare",
+    },
+)
+def verify(context, release="", rebuild=False):
+    """Check every byte of a release, and who signed it."""
+    tasks.artifacts(project, "verify", name=release, rebuild=rebuild)
+
+
 namespace = Collection(up, down, psql, clean, compare)
+namespace.add_task(deploy)
+namespace.add_task(promote)
+namespace.add_task(rollback)
+namespace.add_task(status)
+namespace.add_task(history)
+namespace.add_task(logs)
+namespace.add_task(drift)
+namespace.add_task(scale)
+namespace.add_task(retire)
+namespace.add_collection(Collection("artifacts", pack, releases, verify))
+namespace.add_collection(Collection("lock", lock_status, lock_break))
 namespace.add_collection(Collection("migrate", environment, new))
 namespace.add_collection(Collection("db", snapshot, restore, snapshots, drop, seed))
 namespace.add_collection(Collection("records", push, pull, list_, key, export))

@@ -17,6 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from sametree import files
+from sametree.database import cluster
+from sametree.database.address import Address
 from sametree.settings import load
 from sametree.toolchains import locks
 
@@ -144,6 +147,18 @@ class Sample:
             lock.path.parent.mkdir(exist_ok=True)
             lock.path.write_text(locks.text_of(lock, pins(*purposes)))
 
+    def share_environments(self) -> None:
+        """Let tasks find the environment that they made for another sample of this kind.
+
+        It is for what a task does with an environment; it is made to hold what the lock
+        says each time, as ever.
+        """
+        shared = self.environments.with_name(f"{self.environments.name}-tasks")
+        shared.mkdir(exist_ok=True)
+        own = files.add_exclude_file(self.root / ".sametree") / "venvs"
+        if not own.exists():
+            own.symlink_to(shared)
+
     def text(self, name: str) -> str:
         """Return the text of a file."""
         return (self.root / name).read_text(encoding="utf-8")
@@ -212,13 +227,33 @@ ROOM = 4 << 30
 """Bytes that have to be free in memory for the tests' folders to be there."""
 
 
+MEMORY = Path("/dev/shm")
+
+
+def _memory() -> Path | None:
+    """Return where folders in memory can be, if there is room, and programs may run."""
+    if not os.access(MEMORY, os.W_OK) or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        return None
+    return MEMORY if shutil.disk_usage(MEMORY).free >= ROOM else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what tests write in memory while they run; ``--basetemp`` keeps it for good.
+
+    Thousands of small repositories on a disk take longer to remove than to make.
+    """
+    of_another = hasattr(config, "workerinput")  # xdist tells its workers where
+    if of_another or config.option.basetemp or (memory := _memory()) is None:
+        return
+    made = tempfile.mkdtemp(prefix="sametree-tests-", dir=memory)
+    config.option.basetemp = Path(made) / "run"
+    config.add_cleanup(lambda: shutil.rmtree(made, ignore_errors=True))
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that any user may enter (pytest's own tmp_path is closed to others)."""
-    memory = Path("/dev/shm")
-    writable = os.access(memory, os.W_OK)
-    roomy = writable and shutil.disk_usage(memory).free >= ROOM
-    with _open_folder(memory if roomy else None) as made:
+    with _open_folder(_memory()) as made:
         yield made
 
 
@@ -236,10 +271,35 @@ def _open_folder(base: Path | None) -> Iterator[Path]:
         yield Path(made).resolve()
 
 
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """Give a disk of ``size`` (as mount(8) has it) in ``folder``; only root can."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    place = folder / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", place]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
 @pytest.fixture(scope="session")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the samples of this process keep their virtual environments."""
-    return tmp_path_factory.mktemp("environments")
+def environments() -> Iterator[Path]:
+    """Where the samples of this process keep their virtual environments: on the disk,
+    as uv's cache is, so that it can link what it installs."""
+    with _open_folder(None) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Address]:
+    """A server of ours for all tests of this process; each makes its own databases."""
+    with cluster.throw_away(18) as address:
+        yield address
 
 
 @pytest.fixture

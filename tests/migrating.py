@@ -102,4 +102,5 @@ def site(
         '\n[tool.sametree.environments.staging]\ndatabase = "STAGING_DATABASE_URL"\n'
         + settings
     )
+    sample.share_environments()
     return Site(sample, server, name)

@@ -9,7 +9,7 @@ import time
 import pytest
 from conftest import environment
 
-from sametree import answers, trees
+from sametree import answers, files, trees
 from sametree.answers import Answer
 
 UNIT = ("lint(app)", "local", time.time() - 7300.0, "run-1", "lines 90.0 %")
@@ -255,3 +255,12 @@ def test_parallel_sessions_are_answered_too(sample):
     again = sample.nox("-j", "2", "-s", "lint", "build")
     assert "all 2 proven" in again.output
     assert "Running session" not in again.output
+
+
+def test_a_lock_is_held_as_long_as_its_holder_lives(tmp_path):
+    lock = tmp_path / "keeper.lock"
+    with pytest.raises(OSError):
+        answers.is_held(tmp_path, "keeper.lock")
+    with files.locked(lock):
+        assert answers.is_held(tmp_path, "keeper.lock")
+    assert not answers.is_held(tmp_path, "keeper.lock")

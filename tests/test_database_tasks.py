@@ -10,16 +10,10 @@ import pytest
 from migrating import site
 
 from sametree import database_tasks
-from sametree.database import address, cluster, plan
+from sametree.database import address, plan
 from sametree.database.plan import Pending
 from sametree.errors import UsageError
 from sametree.units.migrate_environment import Wishes, agreed
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    with cluster.throw_away(18) as address:
-        yield address
 
 
 @pytest.fixture

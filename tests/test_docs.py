@@ -17,6 +17,7 @@ from sametree.settings.model import (
     Coverage,
     Database,
     Environment,
+    Gate,
     Settings,
     Variable,
 )
@@ -47,9 +48,8 @@ def test_the_first_two_commands_are_what_decides_a_landing():
 
 
 @pytest.mark.proof
-def test_every_other_command_that_is_shown_runs(large_folder):
-    folder = large_folder
-    copy = folder / "copy"
+def test_every_other_command_that_is_shown_runs(large_folder, folder):
+    copy = large_folder / "copy"
     for name in git.files(REPOSITORY):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         if (REPOSITORY / name).exists():
@@ -77,7 +77,8 @@ def test_every_other_command_that_is_shown_runs(large_folder):
         assert done.returncode == 0, f"$ {command}\n{done.stdout}"
     assert background is not None
     background.communicate(timeout=30)
-    assert eventually(lambda: not processes_with(str(folder)))
+    for place in (folder, large_folder):
+        assert eventually(lambda: not processes_with(str(place))), place
 
 
 def test_the_published_schema_is_the_settings_own():
@@ -86,7 +87,7 @@ def test_the_published_schema_is_the_settings_own():
 
 
 @pytest.mark.parametrize(
-    "table", [Settings, Component, Database, Coverage, Variable, CI, Environment]
+    "table", [Settings, Component, Database, Coverage, Variable, CI, Environment, Gate]
 )
 def test_every_key_of_the_settings_is_described(table):
     page = text("docs/settings.md")

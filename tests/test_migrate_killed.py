@@ -13,16 +13,10 @@ import pytest
 from conftest import eventually
 from migrating import site
 
-from sametree.database import cluster, connections, trail
+from sametree.database import connections, trail
 
 ROWS = 8_000
 ALONE = "with op.get_context().autocommit_block():\n        "
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    with cluster.throw_away(18) as address:
-        yield address
 
 
 @pytest.fixture

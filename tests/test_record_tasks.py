@@ -10,9 +10,9 @@ from conftest import environment
 from hubs import WORKFLOW, Hub, of_ci, record
 from repositories import without_configuration
 
-from sametree import masking, record_tasks, records, settings
+from sametree import masking, record_tasks, records, settings, signatures
 from sametree.errors import SurroundingsError, UsageError
-from sametree.sharing import notes, signatures
+from sametree.sharing import notes
 from sametree.surroundings.allowed import KEY
 
 

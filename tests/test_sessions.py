@@ -10,8 +10,26 @@ from conftest import eventually, processes_with
 
 from sametree import trees
 
+HOOK = """
+import os
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class Hook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        with open(os.path.join(self.root, "tree.txt"), "w") as file:
+            file.write(os.environ["SAMETREE_TREE"])
+        build_data["force_include"]["tree.txt"] = "tree.txt"
+"""
+
 
 def test_nox_alone_runs_the_pipeline_and_sums_it_up(sample):
+    # The build asks for its tree.
+    ignored = sample.text(".gitignore") + "tree.txt\n"
+    sample.write({"hatch_build.py": HOOK, ".gitignore": ignored})
+    sample.settings("\n[tool.hatch.build.hooks.custom]\n")
+    sample.commit("Name the tree")
+    tree = trees.tree_id(sample.root)
     ran = sample.nox()
     assert ran.code == 0, ran
     summary = ran.output[ran.output.index("lint(sample)  ") :]
@@ -20,6 +38,35 @@ def test_nox_alone_runs_the_pipeline_and_sums_it_up(sample):
     assert "build(sample)" in summary
     assert "3 of 3 passed" in summary
     assert sample.git("status", "--porcelain") == ""
+    reports_are_there(sample.root / "reports" / "sample")
+    every_unit_has_a_record(sample.root)
+    the_artifact_knows_its_tree(sample.root, tree)
+
+
+def reports_are_there(folder):
+    """Look for JUnit, Cobertura, lcov and HTML."""
+    cases = list(ElementTree.parse(folder / "junit.xml").iter("testcase"))
+    assert {case.get("name") for case in cases} == {
+        "test_double",
+        "test_a_negative_number_is_refused",
+    }
+    assert ElementTree.parse(folder / "coverage.xml").getroot().tag == "coverage"
+    assert "SF:sample.py" in (folder / "lcov.info").read_text()
+    assert (folder / "html" / "index.html").exists()
+
+
+def every_unit_has_a_record(root):
+    paths = (root / ".sametree" / "runs").glob("*/*.json")
+    told = [json.loads(path.read_text()) for path in paths]
+    units = {each["cicd.pipeline.task.name"] for each in told}
+    assert units == {"lint(sample)", "tests(sample)", "build(sample)"}
+    assert {each["cicd.pipeline.task.run.result"] for each in told} == {"success"}
+
+
+def the_artifact_knows_its_tree(root, tree):
+    (wheel,) = (root / "dist" / "sample").glob("*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        assert opened.read("tree.txt").decode() == tree
 
 
 @pytest.mark.proof
@@ -33,19 +80,6 @@ def test_listing_sessions_leaves_no_trace(sample):
     ran = sample.nox("-l")
     assert ran.code == 0
     assert not (sample.root / ".sametree").exists()
-
-
-def test_tests_leave_junit_cobertura_lcov_and_html(sample):
-    assert sample.nox("-s", "tests").code == 0
-    reports = sample.root / "reports" / "sample"
-    cases = list(ElementTree.parse(reports / "junit.xml").iter("testcase"))
-    assert {case.get("name") for case in cases} == {
-        "test_double",
-        "test_a_negative_number_is_refused",
-    }
-    assert ElementTree.parse(reports / "coverage.xml").getroot().tag == "coverage"
-    assert "SF:sample.py" in (reports / "lcov.info").read_text()
-    assert (reports / "html" / "index.html").exists()
 
 
 def test_what_follows_the_dashes_goes_to_pytest_and_the_gate_is_not_judged(sample):
@@ -64,18 +98,13 @@ def test_choosing_no_test_of_a_component_is_no_failure(sample):
 
 def test_lint_runs_every_check_and_names_what_mends(sample):
     sample.write({"sample.py": "import os\ndef  double(n): return 2*n\n"})
-    ran = sample.nox("-s", "lint")
+    ran = sample.nox("-s", "lint", env={"GITHUB_ACTIONS": "true"})
     assert ran.code == 1
     assert "sample.py:2  not formatted" in ran.output or "not formatted" in ran.output
     assert "sample.py:1:1  'os' imported but unused  (F401)" in ran.output
     assert "black, flake8 failed" in ran.output
     assert "mend:   nox -s 'format(sample)'" in ran.output
     assert "repeat: nox -s 'lint(sample)'" in ran.output
-
-
-def test_findings_become_annotations_on_github(sample):
-    sample.write({"sample.py": "import os\n\n\ndef double(n):\n    return 2 * n\n"})
-    ran = sample.nox("-s", "lint", env={"GITHUB_ACTIONS": "true"})
     assert (
         "::error file=sample.py,line=1,title=flake8 F401::'os' imported but unused"
         in ran.output
@@ -117,14 +146,6 @@ def test_a_new_build_takes_the_place_of_the_old_one(sample):
     assert sample.nox("-s", "build").code == 0
     assert not stale.exists()
     assert not list((sample.root / "dist").glob(".*"))
-
-
-def test_a_record_of_every_unit_is_kept(sample):
-    sample.nox("-s", "lint")
-    (path,) = (sample.root / ".sametree" / "runs").glob("*/*.json")
-    record = json.loads(path.read_text())
-    assert record["cicd.pipeline.task.name"] == "lint(sample)"
-    assert record["cicd.pipeline.task.run.result"] == "success"
 
 
 @pytest.mark.proof
@@ -178,32 +199,6 @@ def test_every_test_process_has_a_migrated_database_of_its_own(with_database):
     ran = with_database.nox("-s", "tests", "--", "-n", "2")
     assert ran.code == 0, ran
     assert "9 passed" in ran.output
-
-
-def test_the_artifact_knows_its_tree(sample):
-    sample.write(
-        {
-            "hatch_build.py": """
-            import os
-            from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-
-
-            class Hook(BuildHookInterface):
-                def initialize(self, version, build_data):
-                    with open(os.path.join(self.root, "tree.txt"), "w") as file:
-                        file.write(os.environ["SAMETREE_TREE"])
-                    build_data["force_include"]["tree.txt"] = "tree.txt"
-            """,
-            ".gitignore": sample.text(".gitignore") + "tree.txt\n",
-        }
-    )
-    sample.settings("\n[tool.hatch.build.hooks.custom]\n")
-    tree = trees.tree_id(sample.root)
-    ran = sample.nox("-s", "build")
-    assert ran.code == 0, ran
-    (wheel,) = (sample.root / "dist" / "sample").glob("*.whl")
-    with zipfile.ZipFile(wheel) as opened:
-        assert opened.read("tree.txt").decode() == tree
 
 
 def test_locks_are_made_for_python_and_node_and_then_stay(page):
@@ -263,21 +258,24 @@ def test_without_an_environment_of_its_own_a_session_touches_nothing(sample):
     assert "lint(sample) needs an environment of its own" in ran.output
 
 
-def test_a_component_that_is_not_there_is_told_without_a_traceback(sample):
-    noxfile = sample.text("noxfile.py")
-    own = '\n\n@nox.session\ndef own(session):\n    pipeline.run(session, "nobody")\n'
-    sample.write({"noxfile.py": noxfile + own})
-    ran = sample.nox("-s", "own")
+OWN = """
+
+@nox.session
+def nobody(session):
+    pipeline.run(session, "nobody")
+
+
+@nox.session
+def own(session):
+    pipeline.run(session, "sample")
+"""
+
+
+def test_a_session_that_is_not_rightly_made_is_told_without_a_traceback(sample):
+    sample.write({"noxfile.py": sample.text("noxfile.py") + OWN})
+    ran = sample.nox("-s", "nobody", "own")
     assert ran.code == 1
     assert "there is no component 'nobody'; there is sample" in ran.output
-    assert "Traceback" not in ran.output
-
-
-def test_a_session_that_never_said_what_it_is_for_is_told_how(sample):
-    own = '\n\n@nox.session\ndef own(session):\n    pipeline.run(session, "sample")\n'
-    sample.write({"noxfile.py": sample.text("noxfile.py") + own})
-    ran = sample.nox("-s", "own")
-    assert ran.code == 1
     assert "give it @pipeline.each(...) in noxfile.py" in ran.output
     assert "Traceback" not in ran.output
 

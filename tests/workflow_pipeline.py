@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import zipfile
 from pathlib import Path
 
@@ -17,12 +18,7 @@ PLAN = """
 
 @nox.session(venv_backend="none")
 def plan(session):
-    import json, os
-
-    units = [{units}]
-    found = [{{"unit": u, "name": u[:-1].replace("(", "-")}} for u in units]
-    with open(os.environ["GITHUB_OUTPUT"], "a") as file:
-        file.write(f"units={{json.dumps(found)}}\\nany=true\\n")
+    pipeline.plan(session)
 """
 TASKS = """
 from invoke import Collection, task
@@ -68,10 +64,10 @@ def with_ci(sample: Sample, units: tuple[str, ...] = ("lint", "tests")) -> Sampl
     """Give ``sample`` a workflow that runs ``units``, and a runtime with this suite."""
     wheels = sample.root.parent / "wheels"
     wheels.mkdir()
-    named = ", ".join(f'"{unit}(sample)"' for unit in units)
     pins = locks.body_of((LOCKS / "dev.txt").read_text(encoding="utf-8"))
     lock = f"--find-links {wheels}\n{wheel_of_the_suite(wheels)}{pins}"
-    noxfile = sample.text("noxfile.py") + PLAN.format(units=named)
+    sample.settings(f"[tool.sametree.ci]\nsessions = {json.dumps(units)}\n")
+    noxfile = sample.text("noxfile.py") + PLAN
     sample.write({"noxfile.py": noxfile, "tasks.py": TASKS, "locks/dev.txt": lock})
     write.write(load(sample.root))
     sample.commit("Write the workflow")

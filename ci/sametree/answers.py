@@ -10,6 +10,7 @@ Imports as little as it can (see ``benchmarks/unchanged.py``).
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sys
@@ -58,6 +59,8 @@ class Answer:
                 kept = json.load(file)
             if kept["watched"] != watched(self.root, kept["watched"]):
                 return False
+            if not all(is_held(self.root, lock) for lock in kept["held"]):
+                return False
             if kept["variables"] != told_variables(kept["variables"]):
                 return False
             if kept["secrets"] != set_variables(kept["secrets"]):
@@ -78,11 +81,13 @@ class Answer:
         files: dict[str, list[int] | None],
         variables: Iterable[str],
         secrets: Iterable[str] = (),
+        held: Iterable[str] = (),
     ) -> None:
         """Keep the verdicts of proven units at ``place`` (see :meth:`place`).
 
         They hold while ``files`` (as by :func:`watched`) and the declared ``variables``
-        stay as they are, and those that are ``secrets`` are set or not.
+        stay as they are, those that are ``secrets`` are set or not, and somebody holds
+        each of the locks ``held``: what keeps a deployed service running does.
         """
         if not self._may_ask():
             return
@@ -91,6 +96,7 @@ class Answer:
             "watched": files,
             "variables": told_variables(variables),
             "secrets": set_variables(secrets),
+            "held": list(held),
         }
         try:
             os.makedirs(self._folder, exist_ok=True)
@@ -172,6 +178,19 @@ def watched(root: str | Path, paths: Iterable[str]) -> dict[str, list[int] | Non
         except OSError:
             found[path] = None
     return found
+
+
+def is_held(root: str | Path, path: str) -> bool:
+    """Return whether somebody holds the lock ``path``; the kernel tells, also after a
+    kill or a reboot. Raises OSError when there is no such file."""
+    descriptor = os.open(os.path.join(root, path), os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def told_variables(names: Iterable[str]) -> dict[str, str]:

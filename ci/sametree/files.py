@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import json
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from sametree.digests import digest as digest  # noqa: F401 (files.digest)
 
@@ -35,6 +38,54 @@ def write_atomically(path: Path, text: str, mode: int = 0o666) -> None:
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add ``line`` to a file of lines, and have it on the disk before we return.
+
+    The file is made when it is missing, for its owner alone. A last line that a kill or
+    a full disk has cut short stays apart from ours. Raises OSError when the disk is
+    full: what of the line is there then counts as cut short.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    new = not path.exists()
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        text = (b"\n" if torn else b"") + line.encode() + b"\n"
+        if os.write(descriptor, text) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if new:
+        _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in ``folder`` on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """Return the JSON objects in a file of lines, the oldest first; a line that was cut
+    short is left out. No file is no line."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in raw.split(b"\n"):
+        with suppress(ValueError):
+            told = json.loads(line)
+            if isinstance(told, dict):
+                found.append(told)
+    return found
 
 
 def replace_folder(new: Path, place: Path) -> None:

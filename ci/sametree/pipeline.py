@@ -130,9 +130,7 @@ class Pipeline:
                 self._current = (kind, args)
                 function(session, component)
 
-            self._kinds[function.__name__] = (kind, args, tuple(names))
-            if function.__code__.co_names[1:] == ("run",):
-                self._plain.add(function.__name__)  # it does nothing but run the unit
+            self._know(function, kind, args, names)
             parameters = [nox.param(name, id=name) for name in names]
             decorated: Callable[..., None] = nox.parametrize("component", parameters)(
                 of_kind
@@ -154,10 +152,22 @@ class Pipeline:
                 self._current = (kind, args)
                 function(session)
 
-            self._kinds[function.__name__] = (kind, args, ())
+            self._know(function, kind, args)
             return of_kind
 
         return decorate
+
+    def _know(
+        self,
+        function: Callable[..., None],
+        kind: str,
+        args: tuple[str, ...],
+        names: Sequence[str] = (),
+    ) -> None:
+        """Remember what the units of a session are."""
+        self._kinds[function.__name__] = (kind, args, tuple(names))
+        if function.__code__.co_names[1:] == ("run",):
+            self._plain.add(function.__name__)  # it does nothing but run the unit
 
     def units(self, session: str, posargs: Sequence[str] = ()) -> list[Unit]:
         """Return the units of a session made by :meth:`each`.
@@ -295,11 +305,12 @@ class Pipeline:
         answer = answers.Answer(self.project.root, sys.argv[1:])
         looks = [(self._verdicts(), answer.place()) for _ in range(2)]
         (rows, files), place = looks[0]
+        held = identity.held_for(self.project, self._asked(sys.argv[1:]))
         if not rows or place is None or looks[1] != looks[0]:
             return
         declared = self.project.settings.variables
         secret = [name for name, each in declared.items() if each.type == "secret"]
-        answer.keep(place, rows, files, declared.keys() - secret, secret)
+        answer.keep(place, rows, files, declared.keys() - secret, secret, held)
 
     def _verdicts(self) -> tuple[list[answers.Row], dict[str, list[int] | None]]:
         """Return a row for each unit of this command, if all are proven, and the files
@@ -346,7 +357,8 @@ class Pipeline:
 
 def _function(kind: str) -> Callable[[Any], None]:
     """Return the function of a unit; the import waits until it is needed."""
-    from sametree.units import build, lint, migrate, previous, tests, workflows
+    from sametree.units import build, deploy, lint, migrate, previous, tests
+    from sametree.units import workflows
 
     units: dict[str, Callable[[Any], None]] = {
         "lint": lint.lint,
@@ -355,6 +367,7 @@ def _function(kind: str) -> Callable[[Any], None]:
         "migrate": migrate.migrate,
         "previous": previous.previous,
         "build": build.build,
+        "deploy": deploy.deploy,
         "workflows": workflows.workflows,
         "rehearse": workflows.rehearse_and_compare,
     }

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from sametree import machine, terminal
+from sametree import machine, signatures, terminal
 from sametree.errors import UsageError
 from sametree.settings import Project
-from sametree.sharing import notes, signatures
+from sametree.sharing import notes
 from sametree.sharing.notes import Pushed
 
 ENVIRONMENT = "records"

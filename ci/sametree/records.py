@@ -112,12 +112,17 @@ def run_id() -> tuple[str, bool]:
     known = os.environ.get(RUN_VARIABLE)
     if known and re.fullmatch(r"[\w.-]*\w[\w.-]*", known):
         return known, False
-    now = time.time()
-    # The names of runs sort by time, also of two that began in the same second.
-    made = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now))
-    made += f"-{int(now % 1 * 4096):03x}{secrets.randbelow(4096):03x}"
+    made = new_id()
     os.environ[RUN_VARIABLE] = made
     return made, True
+
+
+def new_id() -> str:
+    """Return a name that nothing else has; such names sort by time, also of two that
+    were made in the same second."""
+    now = time.time()
+    made = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now))
+    return f"{made}-{int(now % 1 * 4096):03x}{secrets.randbelow(4096):03x}"
 
 
 def write(state: Path, record: Record) -> None:

@@ -105,10 +105,12 @@ def up(project: Project) -> None:
 
 @_explained
 def down(project: Project) -> None:
-    """Stop what ``up`` runs in another terminal."""
+    """Stop what ``up`` runs in another terminal, and what was deployed to ``local``."""
+    from sametree import deploy_tasks
     from sametree.development import services
 
     ran = services.stop(services.folder_of(project))
+    ran = deploy_tasks.down(project) or ran
     terminal.say("  stopped" if ran else "  nothing was running")
 
 
@@ -274,6 +276,24 @@ def snapshot(project: Project, what: str, name: str = "") -> None:
 
     do = getattr(database_tasks, what)
     do(project, name) if name else do(project)
+
+
+@_explained
+def environment(project: Project, what: str, *args: object) -> None:
+    """Do ``what`` (deploy, promote, rollback, scale, …) with an environment; ``args``
+    are those of ``deploy_tasks``, a mapping being what was asked for."""
+    from sametree import deploy_tasks
+
+    given = [deploy_tasks.asked(a) if isinstance(a, dict) else a for a in args]
+    getattr(deploy_tasks, what)(project, *given)
+
+
+@_explained
+def artifacts(project: Project, what: str, **given: object) -> None:
+    """Do ``what`` (pack, verify, listed) with releases."""
+    from sametree import artifact_tasks
+
+    getattr(artifact_tasks, what)(project, **given)
 
 
 def _work(project: Project, component: Component) -> Work:

@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import environment, migration
 
-from sametree.database import application, cluster, migrations, plan, server
+from sametree.database import application, migrations, plan, server
 from sametree.settings import Component, Database, Settings
 from sametree.steps import Step
 
@@ -39,12 +39,6 @@ TABLE = (
     "op.create_table('person', sa.Column('id', sa.Integer, primary_key=True),"
     " sa.Column('name', sa.String(100)))"
 )
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    with cluster.throw_away(18) as address:
-        yield address
 
 
 class Shop:

@@ -7,17 +7,11 @@ import sys
 import pytest
 from conftest import ENV, environment, migration
 
-from sametree.database import applying, cluster, migrations, server
+from sametree.database import applying, migrations, server
 from sametree.errors import UsageError
 from sametree.inside.sametree_migrate import __main__ as program
 from sametree.inside.sametree_migrate import events
 from sametree.settings import Component, Database, Project, Settings
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    with cluster.throw_away(18) as address:
-        yield address
 
 
 @pytest.fixture

@@ -8,18 +8,12 @@ import subprocess
 import pytest
 
 from sametree import steps
-from sametree.database import cluster, connections, restore_points
+from sametree.database import connections, restore_points
 from sametree.database.address import Address, parse
 from sametree.database.restore_points import Client
 from sametree.errors import SurroundingsError
 
 HERE = Address(host="db", database="shop", user="ada", password="s3cret/x")
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    with cluster.throw_away(18) as address:
-        yield address
 
 
 def test_what_was_saved_is_there_again_in_another_database(postgres, tmp_path):

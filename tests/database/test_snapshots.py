@@ -6,16 +6,10 @@ import time
 import psycopg
 import pytest
 
-from sametree.database import cluster, connections, snapshots
+from sametree.database import connections, snapshots
 from sametree.database.snapshots import Copies
 from sametree.errors import UsageError
 from sametree.settings import Database, Component, Project, Settings
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    with cluster.throw_away(18) as address:
-        yield address
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import urllib.request
 import pytest
 from conftest import environment, eventually, pins, processes_with
 
-from sametree.development import services
+from sametree import files, settings
+from sametree.development import cleaning, services
 from sametree.errors import SurroundingsError
 from sametree.settings import Component
 
@@ -106,6 +107,7 @@ def invoke(project, *args):
 
 def start_up(project):
     """Start ``invoke up`` and wait for its addresses."""
+    project.share_environments()
     process = subprocess.Popen(
         [sys.executable, "-m", "invoke", "up"],
         cwd=project.root,
@@ -199,19 +201,13 @@ def test_when_a_service_ends_all_end(application):
     nothing_runs(application)
 
 
-def test_psql_opens_the_development_database(application):
-    ran = invoke(application, "psql", "--", "-Atc", "SELECT current_database(), 'a b'")
-    assert ran.stdout == "sample_development|a b\n"
-    failed = invoke(application, "psql", "--", "-c", "SELECT nonsense")
-    assert failed.returncode == 1
-    nothing_runs(application)
-
-
-def test_clean_removes_what_can_be_made_again_and_keeps_the_data(application):
+def test_psql_opens_what_clean_keeps_while_it_removes_what_can_be_made_again(
+    application,
+):
     (application.root / "dist").mkdir()
-    assert (
-        invoke(application, "psql", "--", "-c", "CREATE TABLE kept ()").returncode == 0
-    )
+    query = "CREATE TABLE kept (); SELECT current_database(), 'a b'"
+    made = invoke(application, "psql", "--", "-Atc", query)
+    assert made.stdout == "CREATE TABLE\nsample_development|a b\n"
     before = set(application.root.iterdir())
     planned = invoke(application, "clean", "--dry-run")
     assert "would remove dist" in planned.stdout
@@ -220,9 +216,10 @@ def test_clean_removes_what_can_be_made_again_and_keeps_the_data(application):
     assert not (application.root / "dist").exists()
     tables = invoke(application, "psql", "--", "-Atc", r"\dt")
     assert "kept" in tables.stdout
+    nothing_runs(application)
     assert "postgres-18" in invoke(application, "clean", "--database").stdout
-    tables = invoke(application, "psql", "--", "-Atc", r"\dt")
-    assert "kept" not in tables.stdout
+    gone = invoke(application, "psql", "--", "-c", "SELECT * FROM kept")
+    assert gone.returncode == 1 and "does not exist" in gone.stderr
 
 
 def test_tasks_explain_wrong_settings(application):
@@ -277,3 +274,17 @@ def test_when_no_port_is_free_it_is_said(monkeypatch):
     monkeypatch.setattr(services, "_is_free", lambda port: False)
     with pytest.raises(SurroundingsError, match="no port from 8000 to 8099 is free"):
         services.ports([Component(name="one", path=".", language="python")])
+
+
+def test_clean_keeps_what_cannot_be_made_again(sample):
+    sample.write(
+        {
+            ".sametree/environments/staging/audit.jsonl": "",
+            ".sametree/restore-points/production/one.dump": "",
+            ".sametree/cache/thing": "",
+        }
+    )
+    project = settings.load(sample.root)
+    files.add_exclude_file(project.state)
+    found = [place.name for place in cleaning.plan(project, database=True)]
+    assert found == ["cache"]

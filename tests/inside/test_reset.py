@@ -3,7 +3,6 @@
 import pytest
 
 slow = pytest.mark.proof
-DRIVERS = ["psycopg", *(pytest.param(d, marks=slow) for d in ("psycopg2", "pg8000"))]
 TESTS = """
     import threading
     from concurrent.futures import ThreadPoolExecutor
@@ -168,7 +167,8 @@ DDL = """
 """
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@slow
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pg8000"])
 def test_exactly_what_was_written_is_put_back(with_helpers, template, driver):
     with_helpers.env |= template.variables(driver=driver)
     with_helpers.write(test_it=TESTS + DDL)

@@ -3,14 +3,6 @@
 import pytest
 from checking import History
 
-from sametree.database import cluster
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    with cluster.throw_away(18) as address:
-        yield address
-
 
 @pytest.fixture
 def history(tmp_path, postgres):

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from conftest import environment, eventually, migration
 
-from sametree.database import applying, cluster, connections, migrations, plan
+from sametree.database import applying, connections, migrations, plan
 from sametree.inside.sametree_migrate import __main__ as program
 from sametree.inside.sametree_migrate import events
 from sametree.inside.sametree_migrate.applying import backoff
@@ -36,12 +36,6 @@ INDEX = f"{ALONE}op.create_index('i', 't', ['n'], postgresql_concurrently=True)"
 ONCE = INDEX.replace("=True)", "=True, if_not_exists=True)")
 
 
-@pytest.fixture(scope="module")
-def postgres():
-    with cluster.throw_away(18) as address:
-        yield address
-
-
 @pytest.fixture
 def history(tmp_path, postgres, request):
     """An Alembic history, and a database for it with a table of 100 rows."""
@@ -50,7 +44,7 @@ def history(tmp_path, postgres, request):
         "[alembic]\nscript_location = %(here)s/migrations\n"
     )
     (tmp_path / "migrations" / "env.py").write_text(ENV)
-    name = f"history_{abs(hash(request.node.name)) % 10**8}"
+    name = f"applied_{abs(hash(request.node.name)) % 10**8}"
     with connections.connection(postgres) as connection:
         connection.execute(f'CREATE DATABASE "{name}"'.encode())
     return History(tmp_path, postgres.named(name))

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from hubs import of_ci, record
 
-from sametree import fingerprint
-from sametree.sharing import claims, notes, signatures
+from sametree import fingerprint, signatures
+from sametree.sharing import claims, notes
 from sametree.units.plan import Job
 
 

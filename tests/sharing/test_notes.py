@@ -13,9 +13,9 @@ from conftest import eventually
 from hubs import git, known, line_of, of_ci, record
 from repositories import AUTHOR, Repository
 
-from sametree import records
+from sametree import records, signatures
 from sametree.errors import SurroundingsError, UsageError
-from sametree.sharing import calls, notes, signatures
+from sametree.sharing import calls, notes
 from sametree.sharing.store import Notes
 
 DAY = 86_400.0

@@ -7,10 +7,10 @@ import sys
 import pytest
 from hubs import of_ci, record
 
-from sametree import records
+from sametree import records, signatures
 from sametree.errors import SettingsError, SurroundingsError
 from sametree.records import Record
-from sametree.sharing import lines, notes, signatures
+from sametree.sharing import lines, notes
 from sametree.sharing.lines import Shared
 
 COMMIT = "c" * 40

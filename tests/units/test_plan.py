@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from sametree import fingerprint, records
+from sametree.errors import UsageError
 from sametree.records import Record
 from sametree.settings import load
 from sametree.units import identity, plan
@@ -169,6 +170,48 @@ def test_outside_git_all_units_are_jobs(project, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.root.parent))
     jobs = plan.plan(project, units(project), trusted)
     assert {job.reason for job in jobs} == {"outside git"}
+
+
+def test_a_rehearsal_plans_the_units_and_sessions_it_is_for(project):
+    every = units(project) + [
+        msgspec.structs.replace(each, name=f"tests({each.component.name})")
+        for each in units(project)
+    ]
+    for named, expected in (
+        ("", ["lint(app)", "lint(page)", "tests(app)", "tests(page)"]),
+        (" ", ["lint(app)", "lint(page)", "tests(app)", "tests(page)"]),
+        ("tests(page) lint(app)", ["lint(app)", "tests(page)"]),
+        ("tests  lint(app) tests(page)", ["lint(app)", "tests(app)", "tests(page)"]),
+    ):
+        found = plan.chosen(every, {"SAMETREE_UNITS": named, "CI": "1", "ACT": "true"})
+        assert [unit.name for unit in found] == expected, named
+
+
+def test_a_unit_that_ci_does_not_have_is_named_with_the_nearest(project):
+    for named, cure in (("lint(ap)", r"'lint\(app\)'\?"), ("x", "'lint.app.' 'lint.p")):
+        with pytest.raises(UsageError, match=cure):
+            plan.chosen(units(project), {"SAMETREE_UNITS": f"lint(app) {named}"})
+
+
+def test_in_ci_itself_no_unit_can_be_left_out(project):
+    for environ in ({"CI": "true"}, {"CI": "true", "ACT": ""}):
+        with pytest.raises(UsageError, match="CI has to plan every unit"):
+            plan.chosen(units(project), {"SAMETREE_UNITS": "lint", **environ})
+
+
+def test_the_plan_of_a_part_says_so_and_has_a_matrix_of_it(
+    project, tmp_path, monkeypatch, capsys
+):
+    output = tmp_path / "output"
+    monkeypatch.setenv("GITHUB_OUTPUT", str(output))
+    monkeypatch.setenv("SAMETREE_UNITS", "lint(page)")
+    monkeypatch.delenv("CI", raising=False)
+    plan.run(project, units(project))
+    said = capsys.readouterr().out
+    assert "lint(app)" not in said and "lint(page)  runs" in said
+    assert "1 of 2 units are jobs in CI" in said
+    assert "1 left out: SAMETREE_UNITS names the others" in said
+    assert output.read_text().startswith('units=[{"unit":"lint(page)"')
 
 
 def test_the_matrix_has_one_line_each_for_github(project):

@@ -139,6 +139,7 @@ def test_pg8000_logs_in_too(shop):
     index = index.replace("revision =", allowed, 1)
     path = "migrations/versions/0002_index.py"
     shop.write({"pyproject.toml": text, path: index})
+    shop.settings("rows = 50\n")
     shop.environments = shop.environments.with_name("pg8000")
     assert shop.nox("-s", "lock").code == 0
     assert "pg8000==" in shop.text("locks/sample.txt")

@@ -94,6 +94,16 @@ def test_a_red_job_shows_its_lines_and_how_to_repeat_it(work, capsys):
     assert unit.mend == ["nox -s 'tests(a)'"]
 
 
+def test_a_workflow_that_does_not_plan_cannot_be_rehearsed_in_part(work):
+    files = {".github/workflows/ci.yml": TINY, "lint(a)": "x", "tests(a)": "x"}
+    work.sample.write(files)
+    work.sample.commit()
+    unit = work()
+    unit.args = ("lint(a)",)
+    with pytest.raises(UnitFailed, match=r"no job has recorded it: 'lint\(a\)'"):
+        workflows.rehearse_and_compare(unit)
+
+
 def test_a_green_rehearsal_is_counted_and_its_records_can_be_found(work, capsys):
     files = {".github/workflows/ci.yml": TINY, "lint(a)": "x", "tests(a)": "x"}
     work.sample.write(files)

@@ -99,13 +99,14 @@ def test_jobs_have_the_commit_and_nothing_of_this_machine(repository, monkeypatc
     )
     repository.commit(HEAD + job("a", *commands))
     repository.write("not-committed", "x")
-    done = repository.rehearse()
+    done = repository.rehearse(variables={"SAMETREE_UNITS": "tests(b) lint"})
     said = log(done)
     assert done.passed
     assert done.commit == repository.git("rev-parse", "HEAD") in said
     assert "Change" in said
     assert not [line for line in said if "ours" in line or "not-committed" in line]
     assert {"GITHUB_REF=refs/heads/main", "UV_INDEX_STRATEGY=lent"} <= set(said)
+    assert {"SAMETREE_UNITS=tests(b) lint", "ACT=true"} <= set(said)
     assert {"GITHUB_REPOSITORY=rehearsal/shop", "LANG=C.UTF-8"} <= set(said)
 
 

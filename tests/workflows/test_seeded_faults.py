@@ -16,8 +16,10 @@ BROKEN_SQL = migration(
 )
 
 
-def rehearsed(sample):
-    return rehearse.rehearse(load(sample.root), uv=environments.uv())
+def rehearsed(sample, **variables):
+    return rehearse.rehearse(
+        load(sample.root), uv=environments.uv(), variables=variables
+    )
 
 
 def at_home(sample, *sessions):
@@ -56,23 +58,23 @@ def gate(done):
     return next(job.verdict for job in done.jobs if job.job == "required")
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "unit"),
-    [
-        ("test_more.py", "def test_more():\n    assert 1 == 2\n", "tests(sample)"),
-        ("more.py", "import os\n", "lint(sample)"),
-    ],
-    ids=["a failing test", "a lint error"],
-)
-def test_a_fault_is_red_at_its_unit(sample, name, text, unit):
+def test_a_fault_is_red_at_its_unit(sample):
     # That nothing is red without a fault, the rehearsal of this repository shows.
     with_ci(sample)
-    sample.write({name: text})
+    sample.write({"test_more.py": "def test_more():\n    assert 1 == 2\n"})
     sample.commit("Seed a fault")
     done = rehearsed(sample)
-    assert in_rehearsal(done) == ({unit}, {unit}), shown(done)
+    expected = {"tests(sample)"}
+    assert in_rehearsal(done) == (expected, expected), shown(done)
     assert gate(done) == "failure" and not done.passed
-    assert at_home(sample, "lint", "tests") == {unit}
+    assert at_home(sample, "lint", "tests") == expected
+    # A part of it is rehearsed: another fault is red, and this one is not asked for.
+    sample.write({"more.py": "import os\n"})
+    sample.commit("Seed another fault")
+    done = rehearsed(sample, SAMETREE_UNITS="lint")
+    assert [job.unit for job in done.jobs if job.unit] == ["lint(sample)"], shown(done)
+    assert in_rehearsal(done) == ({"lint(sample)"}, {"lint(sample)"}), shown(done)
+    assert gate(done) == "failure" and not done.passed
 
 
 def test_a_broken_migration_is_red_at_each_unit_that_migrates(with_database):
@@ -90,7 +92,9 @@ def test_a_broken_migration_is_red_at_each_unit_that_migrates(with_database):
 
 def test_a_plan_that_fails_lets_nothing_through(sample):
     with_ci(sample)
-    broken = sample.text("noxfile.py").replace("import json, os", "session.error('no')")
+    broken = sample.text("noxfile.py").replace(
+        "pipeline.plan(session)", "session.error('no')"
+    )
     sample.write({"noxfile.py": broken})
     sample.commit("Seed a fault")
     done = rehearsed(sample)

@@ -1,16 +1,47 @@
 """The stand-ins do what GitHub's own actions do: same inputs, same files, same refusals.
 
-They run as in a rehearsal: as programs, with real git, in a workspace of their own.
+They run as in a rehearsal: with real git, in a workspace and an environment of their
+own. Only the interpreter is ours, since one that measures coverage begins slowly; that
+they are programs, each rehearsal shows.
 """
 
+import os
 import subprocess
 import sys
+from contextlib import chdir, contextmanager, redirect_stdout
 
 import pytest
-from conftest import environment
 
 from sametree.toolchains import environments
 from sametree.workflows import standins
+
+
+@contextmanager
+def environment(variables):
+    """Have ``variables`` and no others, for us and for what we start."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def written_to(path):
+    """Have all that we and what we start print in a file."""
+    kept = [os.dup(1), os.dup(2)]
+    with path.open("w", buffering=1) as file, redirect_stdout(file):
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+        try:
+            yield
+        finally:
+            for number, before in enumerate(kept, start=1):
+                os.dup2(before, number)
+                os.close(before)
 
 
 class Runner:
@@ -39,19 +70,11 @@ class Runner:
             f"INPUT_{k.upper()}": v
             for k, v in (standins.INPUTS[action] | given).items()
         }
-        # For the measured coverage; the stand-ins themselves want nothing of ours.
-        ours = ("COVERAGE_", "PYTHONPATH")
-        measured = {k: v for k, v in environment().items() if k.startswith(ours)}
-        self.done = subprocess.run(
-            [sys.executable, "-m", standins.__name__, action, str(self.store)],
-            cwd=self.workspace,
-            env=self.env | env | measured,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return self.done.returncode == 0
+        told = self.root / "said"
+        with chdir(self.workspace), environment(self.env | env), written_to(told):
+            code = standins.main(action, str(self.store))
+        self.said = told.read_text()
+        return code == 0
 
     def text(self, name):
         return (self.root / name).read_text()
@@ -138,7 +161,7 @@ def test_a_checkout_of_another_ref_is_detached(pushed):
 
 def test_a_ref_that_is_not_there_fails_the_step(pushed):
     assert not pushed("actions/checkout", ref="nowhere")
-    assert "nowhere" in pushed.done.stdout
+    assert "nowhere" in pushed.said
 
 
 def test_uv_is_put_on_path_and_makes_the_environment_that_is_asked_for(runner):
@@ -151,7 +174,7 @@ def test_uv_is_put_on_path_and_makes_the_environment_that_is_asked_for(runner):
         python_version=version,
         activate_environment="true",
         venv_path=place,
-    ), runner.done.stdout
+    ), runner.said
     assert runner.text("path").splitlines() == [
         str(runner.store / "programs"),
         str(place / "bin"),
@@ -173,14 +196,14 @@ def test_without_activate_environment_there_is_only_uv(runner):
 
 def test_a_version_file_that_is_not_there_fails_the_step(runner):
     assert not runner("astral-sh/setup-uv", version_file="nowhere.txt")
-    assert "::error::" in runner.done.stdout and "nowhere.txt" in runner.done.stdout
+    assert "::error::" in runner.said and "nowhere.txt" in runner.said
 
 
 def test_a_python_that_cannot_be_had_fails_the_step(runner):
     runner.env["UV_PYTHON_DOWNLOADS"] = "never"
     given = {"activate_environment": "true", "python_version": "3.99"}
     assert not runner("astral-sh/setup-uv", **given)
-    assert "3.99" in runner.done.stdout
+    assert "3.99" in runner.said
 
 
 def test_of_several_paths_an_artifact_keeps_what_they_share(runner):
@@ -217,7 +240,7 @@ def test_files_outside_the_workspace_can_be_uploaded(runner):
 
 def test_nothing_to_upload_is_a_warning_or_an_error(runner):
     assert runner("actions/upload-artifact", name="x", path="dist")
-    assert "::warning::No files were found" in runner.done.stdout
+    assert "::warning::No files were found" in runner.said
     given = {"name": "x", "path": "dist", "if_no_files_found": "error"}
     assert not runner("actions/upload-artifact", **given)
 
@@ -234,14 +257,14 @@ def test_nothing_to_upload_is_a_warning_or_an_error(runner):
 def test_what_github_refuses_is_refused(runner, given, said):
     runner.make("dist/b", "odd/a:b")
     assert not runner("actions/upload-artifact", **given)
-    assert said in runner.done.stdout
+    assert said in runner.said
 
 
 def test_the_name_of_an_artifact_is_used_once_in_a_run(runner):
     runner.make("dist/b")
     assert runner("actions/upload-artifact", name="x", path="dist")
     assert not runner("actions/upload-artifact", name="x", path="dist")
-    assert "exists already" in runner.done.stdout
+    assert "exists already" in runner.said
 
 
 @pytest.fixture
@@ -269,5 +292,5 @@ def test_one_artifact_or_merged_ones_come_without_a_folder(uploaded):
 
 def test_an_artifact_that_is_not_there_fails_the_step_and_a_pattern_does_not(runner):
     assert not runner("actions/download-artifact", name="x")
-    assert "there is no artifact 'x'" in runner.done.stdout
+    assert "there is no artifact 'x'" in runner.said
     assert runner("actions/download-artifact", pattern="x*", path="got")

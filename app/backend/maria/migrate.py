@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from alembic.config import CommandLine, Config
 from alembic.script import ScriptDirectory
@@ -26,6 +26,22 @@ def config() -> Config:
 def expected_heads() -> list[str]:
     """Return the revisions at which a database has the schema this code expects."""
     return sorted(ScriptDirectory.from_config(config()).get_heads())
+
+
+@functools.cache
+def known_revisions() -> frozenset[str]:
+    """Return every revision that this code brings along."""
+    script = ScriptDirectory.from_config(config())
+    return frozenset(each.revision for each in script.walk_revisions())
+
+
+def lacks(found: Collection[str]) -> bool:
+    """Return whether a database at the heads ``found`` lacks what this code expects.
+
+    One that is ahead does not: a newer release has run its migrations, which this code
+    does not know, and they leave it all it needs (expand before contract).
+    """
+    return sorted(found) != expected_heads() and known_revisions().issuperset(found)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

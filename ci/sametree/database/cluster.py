@@ -174,6 +174,24 @@ def kept(folder: Path, which: int | Programs) -> Iterator[Address]:
             guarding.poll()
 
 
+def lives(folder: Path) -> bool:
+    """Return whether the server in ``folder`` runs under its guard."""
+    descriptor = files.try_lock(folder / "guard.lock")
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is None
+
+
+def address_of(folder: Path) -> Address | None:
+    """Return where the kept server in ``folder`` is; None when it does not run."""
+    if not (folder / "guard.lock").exists() or not lives(folder):
+        return None
+    try:
+        return _address(_read_state(folder))
+    except (OSError, msgspec.MsgspecError):
+        return None  # it is just being started
+
+
 def kept_folder(state: Path, version: int) -> Path:
     """Return where the development cluster of the project with ``state`` lives.
 
@@ -345,6 +363,8 @@ def _free_port(wanted: int | None) -> int:
         if candidate is None:
             continue
         with socket.socket() as probe, suppress(OSError):
+            # As PostgreSQL does: connections that just ended do not take the port.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", candidate))
             return int(probe.getsockname()[1])
     raise SurroundingsError("no port of 127.0.0.1 is free")

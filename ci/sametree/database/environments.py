@@ -51,7 +51,12 @@ def address_of(
     Raises SurroundingsError when its variable is not set, UsageError when that is no
     address of a PostgreSQL; neither shows any of it.
     """
-    variable = environment.database
+    if (variable := environment.database) is None:
+        raise UsageError(
+            f"{name} has a PostgreSQL of its own, which runs once it was deployed to",
+            f"`invoke deploy {name}`, or name the variable of its address:"
+            f" environments.{name}.database",
+        )
     if not (url := environ.get(variable)):
         raise SurroundingsError(
             f"{variable} is not set: it holds the address of the database of {name}",

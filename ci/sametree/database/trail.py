@@ -1,6 +1,6 @@
 """What was done to an environment's database, when, by whom? Lines that stay.
 
-``.sametree/environments/ENV/migrations.jsonl`` gets a line for each thing that happens.
+``migrations.jsonl`` in the environment's folder gets a line for each thing that happens.
 Each is on the disk before the next thing begins. No line holds a secret.
 """
 
@@ -11,7 +11,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,56 +21,17 @@ FILE = "migrations.jsonl"
 STARTED, ENDED = "started", "ended"
 
 
-def folder_of(state: Path, environment: str) -> Path:
-    """Return the folder of an environment's trail and plans; it is made."""
-    folder = files.add_exclude_file(state) / "environments" / environment
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def append(folder: Path, run: str, event: str, **told: object) -> None:
     """Add a line, and have it on the disk. Raises OSError when the disk is full."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     line = {"time": now, "run": run, "event": event, **told}
-    raw = json.dumps(masking.hide_in(line), ensure_ascii=False).encode()
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    new = not (folder / FILE).exists()
-    descriptor = os.open(folder / FILE, flags, 0o600)
-    try:
-        size = os.fstat(descriptor).st_size
-        # A line that a kill or a full disk cut short stays apart from ours.
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        text = (b"\n" if torn else b"") + raw + b"\n"
-        if os.write(descriptor, text) < len(text):
-            raise OSError(28, os.strerror(28), str(folder / FILE))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    if new:
-        _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    text = json.dumps(masking.hide_in(line), ensure_ascii=False)
+    files.append_line(folder / FILE, text)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
     """Return the lines, the oldest first; one that was cut short is left out."""
-    try:
-        raw = (folder / FILE).read_bytes()
-    except FileNotFoundError:
-        return []
-    found = []
-    for line in raw.split(b"\n"):
-        with suppress(ValueError):
-            told = json.loads(line)
-            if isinstance(told, dict):
-                found.append(told)
-    return found
+    return files.lines_of(folder / FILE)
 
 
 @contextmanager

@@ -17,6 +17,8 @@ __all__ = ["Component", "Coverage", "Database", "Project", "Settings", "load", "
 
 FILE = "pyproject.toml"
 TABLE = "tool.sametree"
+RELEASES = "releases"
+"""The folder of packed releases, beside what each component's build made."""
 
 
 class Project(msgspec.Struct, frozen=True, dict=True):
@@ -186,12 +188,23 @@ def _contradictions(root: Path, settings: Settings) -> Sequence[decode.Problem]:
                     f"{name!r} is the name of a lock; call the component otherwise",
                 )
             )
+        if name == RELEASES:
+            wrong.append(
+                decode.Problem(
+                    ("components", index, "name"),
+                    f"{name!r} is where releases are, below `dist`; call it otherwise",
+                )
+            )
     wrong += _places(root, settings)
     wrong += _named(settings)
     if settings.variables:
         from sametree.settings import variables
 
         wrong += variables.problems(settings)
+    if settings.environments or any(each.run for each in settings.components):
+        from sametree.settings import environments
+
+        wrong += environments.problems(settings)
     if settings.database and settings.database.component not in names:
         wrong.append(
             decode.Problem(

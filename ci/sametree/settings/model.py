@@ -15,6 +15,7 @@ Language = Literal["python", "node"]
 # Names stand in session names, folders and database names: `nox -s 'tests(backend)'`.
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,30}$")]
 VariableName = Annotated[str, Meta(pattern="^[A-Z][A-Z0-9_]*$")]
+UrlPath = Annotated[str, Meta(pattern=r"^/[^\s?#]*$")]
 
 
 class Table(Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -33,6 +34,8 @@ class Component(Table, frozen=True):
 
     ``sources`` are what lint and format look at, relative to ``path``. ``serve`` is
     the command that ``invoke up`` starts; ``{port}`` in it becomes a free port.
+    ``run`` is the command that a deployed release is started with, of the paths that
+    begin with one of ``routes``; a replica can work when it answers ``health`` with 200.
     ``inputs`` says, by session, on which paths a result depends (see ``fingerprint``);
     ``depends`` names components whose folders count as inputs too.
     """
@@ -43,6 +46,9 @@ class Component(Table, frozen=True):
     sources: tuple[str, ...] = (".",)
     coverage: Coverage | None = None
     serve: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
+    routes: tuple[UrlPath, ...] = ("/",)
+    health: UrlPath = "/"
     inputs: dict[str, tuple[str, ...]] = {}
     depends: tuple[str, ...] = ()
 
@@ -76,19 +82,62 @@ class Database(Table, frozen=True):
     previous_args: tuple[str, ...] = ()
 
 
+class Gate(Table, frozen=True):
+    """What a new colour has to show before it gets more of the traffic.
+
+    Both colours are judged in the same window. A stage needs ``samples`` requests of
+    the new one within ``deadline`` seconds: no data is never success. Of these at most
+    ``errors`` percent may be 5xx, and at most ``worse`` points more than of the old
+    one; and it may be at most ``slower`` times as slow. ``probes`` are paths that have
+    to answer below 400 through the router, asked several times a second: where users are
+    few, they are what a colour is judged by. ``command`` has to end with 0; it gets
+    SAMETREE_URL, and in SAMETREE_PREVIEW the colour. ``prometheus`` is a server's address, and ``query`` what it is asked:
+    each value that comes back has to be at most ``most``.
+    """
+
+    samples: Annotated[int, Meta(ge=1)] = 20
+    errors: Percent = 1.0
+    worse: Percent = 0.5
+    slower: Annotated[float, Meta(gt=1)] = 2.0
+    deadline: Annotated[float, Meta(gt=0)] = 120.0
+    probes: tuple[UrlPath, ...] | None = None
+    command: tuple[str, ...] = ()
+    prometheus: str = ""
+    query: str = ""
+    most: float = 0.0
+
+
 class Environment(Table, frozen=True):
     """A place where a release lives, such as ``staging`` or ``production``.
 
-    ``database`` is the name of the variable that holds the address of its database.
-    A migration waits at most ``lock_timeout`` seconds for a lock, then lets traffic
-    pass and tries again, for ``patience`` seconds in all. ``restore_point`` is the
-    command that makes a point to return to; without it that is a dump.
+    ``database`` is the name of the variable that holds the address of its database;
+    without it, the environment has a PostgreSQL of its own. A migration waits at most
+    ``lock_timeout`` seconds for a lock, then lets traffic pass and tries again, for
+    ``patience`` seconds in all. ``restore_point`` is the command that makes a point to
+    return to; without it that is a dump.
+
+    A release runs with ``replicas`` of a colour, reached at ``address``, and it has to
+    have baked in the environment ``after`` before. ``strategy`` says how traffic moves
+    to it: a canary by ``steps`` in percent, each judged for ``bake`` seconds by
+    ``gate``. ``keep`` releases stay for a rollback. ``secrets`` says for variables which
+    variable of the deployer holds their value here. ``folder`` is where all of it is.
     """
 
-    database: VariableName
+    database: VariableName | None = None
     lock_timeout: Annotated[float, Meta(gt=0)] = 2.0
     patience: Annotated[float, Meta(ge=0)] = 300.0
     restore_point: tuple[str, ...] = ()
+    runner: Literal["process"] = "process"
+    strategy: Literal["blue-green", "canary", "rolling"] = "blue-green"
+    replicas: Annotated[int, Meta(ge=1, le=64)] = 2
+    address: Annotated[str, Meta(pattern=r"^[^\s:/]+:\d{1,5}$")] = "127.0.0.1:8080"
+    after: str = ""
+    steps: tuple[Annotated[float, Meta(gt=0, lt=100)], ...] = (1.0, 10.0, 50.0)
+    bake: Annotated[float, Meta(ge=0)] = 10.0
+    keep: Annotated[int, Meta(ge=1, le=100)] = 5
+    secrets: dict[VariableName, VariableName] = {}
+    gate: Gate = Gate()
+    folder: str = ""
 
 
 class Variable(Table, frozen=True):

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sametree import records
+from sametree import records, signatures
 from sametree.records import Record
-from sametree.sharing import signatures
 
 PRIVATE = ("host.name", "user")
 """Surroundings of a laptop that are nobody else's affair."""

@@ -5,13 +5,14 @@ declares in ``[tool.sametree.variables]``.
 """
 
 from sametree.surroundings.allowed import ALLOWED, ALLOWED_PREFIXES, FIXED, clean
-from sametree.surroundings.allowed import credentials
+from sametree.surroundings.allowed import UNITS, credentials
 from sametree.surroundings.declared import Declared, environment_of, look, news
 
 __all__ = [
     "ALLOWED",
     "ALLOWED_PREFIXES",
     "FIXED",
+    "UNITS",
     "Declared",
     "clean",
     "credentials",

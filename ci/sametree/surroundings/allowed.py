@@ -10,6 +10,8 @@ from sametree import masking, terminal
 
 KEY = "SAMETREE_RECORDS_KEY"
 """The variable of the key that signs records."""
+UNITS = "SAMETREE_UNITS"
+"""The variable that tells the plan of a rehearsal which units it is for."""
 
 ALLOWED = frozenset(
     "HOME USER LOGNAME SHELL PATH TERM COLORTERM NO_COLOR FORCE_COLOR COLUMNS LINES "
@@ -28,7 +30,7 @@ SET_BY_SUITE = frozenset(
 )
 """Like the fixed ones, not for a project to declare: the suite or the CI sets them."""
 
-WITHHELD = frozenset({KEY, terminal.MASKED})
+WITHHELD = frozenset({KEY, terminal.MASKED, UNITS})
 """What is for the suite alone: a step with the key could sign records itself."""
 
 _TOKEN = re.compile(r"(token|password|secret|_auth)$", re.IGNORECASE)

@@ -64,7 +64,7 @@ def of_project(project: Project) -> list[Lock]:
             continue
         document = _read(source)
         prefix = "" if source.parent == project.root else f"{component.name}-"
-        if component.serve or project.has_database(component):
+        if component.serve or component.run or project.has_database(component):
             found.append(Lock(folder / f"{component.name}.txt", source))
         for group in document.get("dependency-groups", {}):
             found.append(Lock(folder / f"{prefix}{group}.txt", source, group))

@@ -8,6 +8,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import msgspec
+
 from sametree import files, terminal
 from sametree.errors import UnitFailed
 from sametree.units.work import Work
@@ -18,19 +20,18 @@ LISTED = 12
 
 
 def build(work: Work) -> None:
-    """Build into ``dist/COMPONENT``, which then holds this build and nothing else."""
-    env = work.install("build")
-    if work.tree:
-        env[TREE_VARIABLE] = work.tree
+    """Build into ``dist/COMPONENT``, which then holds this build and nothing else; pack
+    the release when that was the last of its components."""
+    from sametree.units import built, pack  # other units do without
+
     dist = work.project.dist
     dist.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=dist, prefix=f".{work.component.name}.new."))
     made.chmod(0o755)
     try:
-        for step in work.toolchain.build(work.place, made):
-            work.run(step, env)
-        _refuse_state(work, made)
-        files.replace_folder(made, dist / work.component.name)
+        make(work, made)
+        with built.turn(work.project):
+            files.replace_folder(made, dist / work.component.name)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     work.outputs |= _digests(work.project.base, dist / work.component.name)
@@ -38,6 +39,20 @@ def build(work: Work) -> None:
     work.notes.append(
         f"tree {work.tree[:12]}" if work.tree else "outside git: no tree id"
     )
+    # An audit builds in a copy; what was built is the project's own.
+    real = msgspec.structs.replace(work.project, root=work.project.base, home=None)
+    if built.keep(real, work.component, work.tree, dist / work.component.name):
+        pack.after_build(real, work.component)
+
+
+def make(work: Work, made: Path) -> None:
+    """Build the component into the empty folder ``made``."""
+    env = work.install("build")
+    if work.tree:
+        env[TREE_VARIABLE] = work.tree
+    for step in work.toolchain.build(work.place, made):
+        work.run(step, env)
+    _refuse_state(work, made)
 
 
 def _refuse_state(work: Work, made: Path) -> None:

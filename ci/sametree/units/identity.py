@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,6 +18,10 @@ from sametree.settings import Component, Project
 from sametree.toolchains import locks
 from sametree.units import doubts
 
+if TYPE_CHECKING:
+    from sametree.deploy.site import Site
+
+LOCAL = "local"
 PURPOSES = {
     "lint": ("lint",),
     "format": ("lint",),
@@ -26,11 +31,13 @@ PURPOSES = {
     "build": ("build",),
     "workflows": ("workflows",),
     "rehearse": ("workflows",),
+    "deploy": (),
 }
 """Which locks a kind of session installs."""
 WHOLE = {
     "workflows": ("/.github", "/pyproject.toml", "/noxfile.py", "/tasks.py"),
     "rehearse": (".",),
+    "deploy": (".",),
 }
 """Kinds whose unit is the whole project, and what they depend on."""
 
@@ -149,6 +156,8 @@ def rest_on(project: Project, units: Iterable[Unit]) -> list[str]:
             common = git.run(project.root, "rev-parse", "--git-common-dir") or ""
             refs = project.root / common.strip()
             found |= {str(refs / "packed-refs"), str(refs / "refs" / "tags")}
+        if unit.kind == "deploy":
+            found |= _told_by(_local(project))
         rules = fingerprint.rules(project, unit.component, unit.kind)
         found |= {
             p for p in rules if rules[p] and not doubts.holds_files(project.root / p)
@@ -159,6 +168,15 @@ def rest_on(project: Project, units: Iterable[Unit]) -> list[str]:
             )
             found |= {str(data / "global" / "pg_control"), str(data / "postmaster.pid")}
     return sorted(found)
+
+
+def _told_by(site: Site) -> set[str]:
+    """Return the files that change when an environment does, or a part of it ends."""
+    from sametree.deploy.runners import process
+
+    services = site.folder / process.FOLDER
+    told = [site.folder / "colours.json", site.router.folder / "desired.json", services]
+    return {str(path) for path in (*told, *services.glob("*/state.json"))}
 
 
 def _sources(
@@ -196,7 +214,22 @@ def _parts(project: Project, unit: Unit) -> dict[str, str]:
         parts |= _database(project, unit)
     if unit.kind == "previous":
         parts["previous"] = _previous(project)
+    if unit.kind == "deploy":
+        parts["environment"] = _deployed(project)
     return parts
+
+
+def _deployed(project: Project) -> str:
+    """Return what was deployed to ``local``, as far as it lives."""
+    from sametree.units.deploying import looking
+
+    return looking.witness(_local(project))
+
+
+def _local(project: Project) -> Site:
+    from sametree.units.deploying import preflight
+
+    return preflight.find(project, LOCAL)
 
 
 def _previous(project: Project) -> str:
@@ -295,6 +328,17 @@ def _database(project: Project, unit: Unit) -> dict[str, str]:
         folder = cluster.kept_folder(project.state, programs.major)
         parts["database"] += f", {_state(folder)}"
     return parts
+
+
+def held_for(project: Project, units: Iterable[Unit]) -> list[str]:
+    """Return the locks that have to be held while ``units`` are proven: by those who
+    keep running what was deployed."""
+    if all(unit.kind != "deploy" for unit in units):
+        return []
+    from sametree.deploy.runners import process
+
+    place = _local(project).folder / process.FOLDER
+    return sorted(str(lock) for lock in place.glob("*/keeper.lock"))
 
 
 def on_given_server(project: Project, unit: Unit) -> bool:

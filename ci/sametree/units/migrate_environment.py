@@ -15,22 +15,23 @@ from pathlib import Path
 
 import msgspec
 
-from sametree import files, machine, masking, steps, terminal
-from sametree.database import environments, migrations, restore_points, server, trail
+from sametree import files, machine, masking, terminal
+from sametree.database import environments, migrations, server, trail
 from sametree.database import plan as plans
 from sametree.database.address import Address
 from sametree.database.applying import Applying
 from sametree.database.environments import LOCAL
 from sametree.database.measured import Revision
 from sametree.database.plan import Plan
+from sametree.deploy import own_database
+from sametree.deploy import site as sites
+from sametree.deploy.site import Site as DeploySite
 from sametree.errors import SametreeError, SurroundingsError, UsageError
 from sametree.settings.model import Environment
-from sametree.steps import Outcome, Step
-from sametree.units import migrate
+from sametree.units import migrate, saving
+from sametree.units.deploying import contracts
 from sametree.units.work import Work
 
-POINT = "SAMETREE_RESTORE_POINT"
-"""What a restore point's command gets: a name that no other one has."""
 Ask = Callable[[str], str]
 
 
@@ -60,7 +61,8 @@ class Site:
     @property
     def folder(self) -> Path:
         """Where its trail and plans are."""
-        return trail.folder_of(self.work.project.state, self.name)
+        place = sites.folder_of(self.work.project, self.name, self.environment)
+        return files.add_exclude_file(place)
 
     def run(self, command: str, *rest: str, progress: Applying, shown: bool) -> None:
         """Run a command of ``sametree_migrate`` on the database."""
@@ -93,6 +95,11 @@ def place(
     """Return what gives the address of environment ``name`` as long as it is used."""
     if name == LOCAL and name not in work.project.settings.environments:
         return server.development(work.project)
+    if environment.database is None:
+        site = sites.site(work.project, name, environment)
+        own = own_database.of(work.project, site.folder)
+        if (found := own.address()) is not None:
+            return nullcontext(found)
     return nullcontext(environments.address_of(name, environment, environ))
 
 
@@ -120,20 +127,48 @@ def run(work: Work, name: str, wish: Wishes, environ: Mapping[str, str]) -> None
         if seen.server.get("standby"):
             raise SurroundingsError(
                 f"{address} is a standby, which takes no changes",
-                f"let {environment.database} name the primary",
+                f"let {environment.database or 'its address'} name the primary",
             )
         if not plan.steps:
             with trail.run(site.folder) as run_id:
                 _complete(site, run_id, seen.at)
             work.notes.append(f"at {seen.at or 'nothing'}; nothing to run")
             return
+        deployed = _deployed(work, name, environment)
+        contracted = [each.revision for each in plan.contracts]
+        if deployed:
+            contracts.refuse(deployed, contracted)
         saves = agreed(plan, wish, local=name == LOCAL, ask=_ask())
+        if deployed:  # before the first of them: a kill in between forgets none
+            contracts.ran(deployed, contracted)
         with trail.run(site.folder) as run_id:
             _recorded(site, plan, wish, run_id, saves)
 
 
-def planned(site: Site, seen: Applying, wish: Wishes) -> Plan:
-    """Return what is to be run on the database as it was ``seen``."""
+def _deployed(work: Work, name: str, environment: Environment) -> DeploySite | None:
+    """Return the environment as one that is deployed to; None for the development
+    database, which is no environment's."""
+    if name not in work.project.settings.environments:
+        return None
+    return sites.site(work.project, name, environment)
+
+
+def expand(site: Site) -> None:
+    """Run the expand migrations that the database lacks, which a plan has agreed to.
+
+    Raises SurroundingsError or UnitFailed, which say where the database is then.
+    """
+    wish = Wishes(yes=True)
+    plan = planned(site, site.look(), wish, measured=False)
+    if not plan.steps:
+        return
+    with trail.run(site.folder) as run_id:
+        _recorded(site, plan, wish, run_id, saves=False)
+
+
+def planned(site: Site, seen: Applying, wish: Wishes, *, measured: bool = True) -> Plan:
+    """Return what is to be run on the database as it was ``seen``; with ``measured``,
+    also what each migration did on generated rows."""
     state, told = seen.state, seen.server
     lacking = plans.pending(state["pending"], site.work.folder)
     chosen, waiting, reason = plans.chosen(
@@ -141,7 +176,7 @@ def planned(site: Site, seen: Applying, wish: Wishes) -> Plan:
     )
     figures: tuple[Revision, ...] = ()
     unmeasured = ""
-    if chosen and (site.name != LOCAL or wish.dry_run):
+    if measured and chosen and (site.name != LOCAL or wish.dry_run):
         figures, unmeasured = _figures(site.work, [each.revision for each in chosen])
     return Plan(
         environment=site.name,
@@ -241,7 +276,7 @@ def _recorded(site: Site, plan: Plan, wish: Wishes, run_id: str, saves: bool) ->
     result, problem = "stopped", ""
     try:
         if saves:
-            _save(site, plan, run_id)
+            saving.save(site, plan, run_id)
         _apply(site, plan, run_id, progress)
         result = "done"
     except SametreeError as error:
@@ -282,68 +317,6 @@ def _apply(site: Site, plan: Plan, run_id: str, progress: Applying) -> None:
         )
     for line in plan.waits():
         terminal.say(f"  {line}")
-
-
-def _save(site: Site, plan: Plan, run_id: str) -> None:
-    """Make a restore point; say how to return to it."""
-    began = time.monotonic()
-    made = _by_command(site) if site.environment.restore_point else _dump(site, plan)
-    seconds = time.monotonic() - began
-    trail.append(
-        site.folder, run_id, "restore point", made=made, seconds=round(seconds, 3)
-    )
-    terminal.say(f"  restore point: {made} in {terminal.duration(seconds)}")
-    if not site.environment.restore_point:
-        variable = site.environment.database
-        for line in restore_points.how_to_restore(made, variable):
-            terminal.say(f"    {line}")
-    site.work.notes.append(f"restore point {made}")
-
-
-def _dump(site: Site, plan: Plan) -> str:
-    state, address = site.work.project.state, site.address
-    version = plan.server_version
-    client = restore_points.fitting(restore_points.clients(), version, address)
-    part, lock = restore_points.begin(state, site.name)
-    with files.holding(lock):
-        try:
-            _step(site, restore_points.dump_step(client, address, part), version)
-            _step(site, restore_points.list_step(client, part), version)
-            made = restore_points.finish(part)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-    size = made.stat().st_size / 1e6
-    shown = made.relative_to(site.work.project.root)
-    terminal.say(f"  saved {size:.1f} MB with pg_dump {client.major}")
-    return str(shown)
-
-
-def _step(site: Site, step: Step, version: int) -> Outcome:
-    outcome = steps.run(step, site.work.clean())
-    site.work.note(outcome)
-    if not outcome.passed:
-        raise restore_points.refused(outcome.output, site.address, version)
-    return outcome
-
-
-def _by_command(site: Site) -> str:
-    """Run the settings' command; return the last line that it prints."""
-    name = f"{site.name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    env = {server.VARIABLE: site.address.url(), POINT: name}
-    argv = site.environment.restore_point
-    step = Step(name="restore point", argv=argv, cwd=site.work.project.root)
-    outcome = steps.run(step, {**site.env, **env})
-    site.work.note(outcome)
-    said = site.address.hide(outcome.output).strip().splitlines()
-    if not outcome.passed:
-        told = "\n".join(f"  {line}" for line in said[-15:])
-        raise SurroundingsError(
-            f"the restore point of {site.name} was not made (exit code"
-            f" {outcome.code}):\n{told}",
-            f"mend its command in pyproject.toml: environments.{site.name}.restore-point",
-        )
-    return said[-1] if said else name
 
 
 def _complete(site: Site, run_id: str, at: str) -> None:

@@ -6,16 +6,17 @@ records that CI itself has made and signed. A laptop's records never spare CI a 
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from sametree import answers, differences, fingerprint, terminal
-from sametree.errors import SametreeError
+from sametree import answers, differences, fingerprint, machine, surroundings, terminal
+from sametree.errors import SametreeError, UsageError
 from sametree.records import Record
 from sametree.settings import Project
 from sametree.units import identity
@@ -59,12 +60,50 @@ def plan(
     ]
 
 
+def chosen(
+    units: Sequence[Unit], environ: Mapping[str, str] = os.environ
+) -> Sequence[Unit]:
+    """Return those of ``units`` that SAMETREE_UNITS names, or all where it is not set.
+
+    It names units (``tests(backend)``) and sessions (``tests``: all its units), with
+    blanks between them. Raises UsageError for a name that is neither, and in a CI that
+    is no rehearsal: there, who left a unit out would turn the gate green without it.
+    """
+    named = environ.get(surroundings.UNITS, "").split()
+    if not named:
+        return units
+    if machine.in_ci(environ) and environ.get("ACT") != "true":
+        raise UsageError(
+            f"{surroundings.UNITS} is set, and CI has to plan every unit",
+            "take it out of the environment of this job; it is for rehearsals",
+        )
+    known = [name for unit in units for name in names(unit.name)]
+    for name in named:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            all_units = " ".join(f"'{unit.name}'" for unit in units)
+            raise UsageError(
+                f"there is no unit {name!r} in CI's plan",
+                f"did you mean '{near[0]}'?" if near else f"there is {all_units}",
+            )
+    return [unit for unit in units if not set(named).isdisjoint(names(unit.name))]
+
+
+def names(unit: str) -> tuple[str, str]:
+    """Return by what ``unit`` can be chosen: its name, and that of its session."""
+    return unit, unit.partition("(")[0]
+
+
 def run(project: Project, units: Sequence[Unit]) -> None:
-    """Print the plan; in CI, write the matrix of its jobs to $GITHUB_OUTPUT."""
+    """Print the plan; in CI, write the matrix of its jobs to $GITHUB_OUTPUT.
+
+    Raises UsageError as :func:`chosen` does.
+    """
     from sametree.insight import job_summary
 
+    looked_at = chosen(units)
     trusted, note = _trusted(project)
-    jobs = plan(project, units, trusted)
+    jobs = plan(project, looked_at, trusted)
     rows = [
         (
             terminal.mark("running" if job.needed else "proven"),
@@ -77,7 +116,9 @@ def run(project: Project, units: Sequence[Unit]) -> None:
     for line in terminal.table(rows) if rows else []:
         terminal.say(line)
     needed = sum(job.needed for job in jobs)
-    terminal.say(f"\n  {needed} of {len(jobs)} units are jobs in CI")
+    terminal.say(f"\n  {needed} of {len(units)} units are jobs in CI")
+    if left_out := len(units) - len(jobs):
+        terminal.say(f"  {left_out} left out: {surroundings.UNITS} names the others")
     if note:
         terminal.say(f"  {note}")
     job_summary.append(

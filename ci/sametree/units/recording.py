@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sametree import git, machine, records, terminal
-from sametree.errors import SametreeError, SurroundingsError, UsageError, of_machine
+from sametree.errors import (
+    INTERRUPTED,
+    SametreeError,
+    SurroundingsError,
+    UsageError,
+    of_machine,
+)
 from sametree.records import Record, Result
 from sametree.units.work import Work
 
@@ -55,7 +61,9 @@ def ending(work: Work) -> Iterator[Ending]:
         told.result, told.reason = "error", str(of_machine(error))
         raise
     except SametreeError as error:
-        told.result, told.reason = "failure", _with_lines(error, work)
+        stopped = error.exit_code == INTERRUPTED
+        told.result = "cancellation" if stopped else "failure"
+        told.reason = _with_lines(error, work)
         raise
     except Exception as error:
         told.result, told.reason = "error", f"{type(error).__name__}: {error}"

@@ -242,11 +242,13 @@ def _written(root: Path, parts: Mapping[str, str], since: int) -> list[str]:
 
 
 def _moved(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Return the parts that changed; a development database changes by being used."""
+    """Return the parts that changed; a development database changes by being used, and
+    an environment by being deployed to."""
     return sorted(
         name
         for name in before.keys() | after.keys()
-        if before.get(name) != after.get(name) and name != "database"
+        if before.get(name) != after.get(name)
+        and name not in ("database", "environment")
     )
 
 

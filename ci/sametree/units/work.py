@@ -37,8 +37,9 @@ class Work:
     """One unit at work. ``venv`` is the folder of its virtual environment, ``title``
     the name that Nox has for it where that is not ``session(component)``.
 
-    ``run_id`` is the run that the unit belongs to, ``tree`` the git tree of its sources. ``anew`` says to use nothing that
-    is known from an earlier run.
+    ``run_id`` is the run that the unit belongs to, ``tree`` the git tree of its sources,
+    which are in ``sources`` where that is not the component's folder. ``anew`` says to
+    use nothing that is known from an earlier run.
 
     The rest is filled by the unit, for its record: coverage, notes, commands that mend
     what failed, the steps that ran, their environment, and what was made (path in the
@@ -53,6 +54,7 @@ class Work:
     title: str = ""
     run_id: str = ""
     tree: str = ""
+    sources: Path | None = None
     anew: bool = False
     declared: surroundings.Declared | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
@@ -73,7 +75,7 @@ class Work:
     @property
     def folder(self) -> Path:
         """The component's folder."""
-        return self.project.folder(self.component)
+        return self.sources or self.project.folder(self.component)
 
     @property
     def reports(self) -> Path:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sametree import git, proofs, records, terminal
+from sametree import git, proofs, records, surroundings, terminal
 from sametree.errors import UnitFailed
 from sametree.records import Record
 from sametree.toolchains import environments
+from sametree.units import plan
 from sametree.units.work import Work, cores
 from sametree.workflows import check, rehearse
 from sametree.workflows.act import Ran
@@ -39,10 +40,19 @@ def workflows(work: Work) -> None:
 def rehearse_and_compare(work: Work) -> None:
     """Rehearse the workflow of HEAD; raise UnitFailed when a job is red, or when what
     it recorded differs from what this machine has proven in anything that must match.
+
+    Arguments name the units and sessions that are rehearsed; without any, all are.
     """
     from sametree.insight.compare import parity
 
     there = _records_below(rehearsal(work).folder)
+    ran = {name for each in there for name in plan.names(each.unit)}
+    if missed := [name for name in work.args if name not in ran]:
+        told = " ".join(f"'{name}'" for name in missed)
+        raise UnitFailed(
+            f"not rehearsed, since no job has recorded it: {told}",
+            "only a workflow whose units come from `nox -s plan` can be rehearsed in part",
+        )
     state = work.project.state
     near = [proofs.nearest(state, each.unit, each.parts) for each in there]
     here = [proof for proof in near if proof is not None]
@@ -74,7 +84,7 @@ def rehearsal(work: Work) -> Rehearsal:
     """Rehearse the workflow of HEAD; raise UnitFailed when a job is red.
 
     The run records of its jobs are in ``folder`` of the answer, to be compared with
-    those of this machine.
+    those of this machine. Arguments name the units, which the plan of the commit has.
     """
     work.install(LOCK)
     changed = (git.run(work.project.root, "status", "--porcelain") or "").splitlines()
@@ -86,6 +96,7 @@ def rehearsal(work: Work) -> Rehearsal:
         uv=environments.uv(),
         folder=work.venv / "bin",
         jobs=max(1, cores() // OF_RUNNER),
+        variables={surroundings.UNITS: " ".join(work.args)} if work.args else {},
         tell=_tell,
     )
     passed = sum(1 for job in done.jobs if job.verdict == "success")

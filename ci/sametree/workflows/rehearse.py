@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -58,12 +58,14 @@ def rehearse(
     folder: Path | None = None,
     workflow: str = write.WORKFLOW,
     jobs: int = 1,
+    variables: Mapping[str, str] = {},
     tell: Callable[[Ran, bool], None] = lambda job, ended: None,
 ) -> Rehearsal:
     """Run ``workflow`` of HEAD, as a push to the main branch, and say how it went.
 
     ``uv`` is the program with which jobs install; ``folder`` is where act is, if not
-    beside our own Python or on PATH; ``jobs`` says how many run at a time. ``tell`` is
+    beside our own Python or on PATH; ``jobs`` says how many run at a time, and
+    ``variables`` what they find in their environment beside what is lent. ``tell`` is
     called with each job when it begins and (True) when it has ended. On Ctrl-C nothing
     is left of it.
 
@@ -105,7 +107,8 @@ def rehearse(
         log = act.Log(tell)
         with family.ending_with_us(home):
             step = Step(name="act", argv=argv, cwd=built.repository)
-            ended = steps.run(step, stage.environment(home), on_line=log.take)
+            env = {**stage.environment(home), **variables}
+            ended = steps.run(step, env, on_line=log.take)
         ran = log.jobs(built.workflow)
         if ended.code and all(job.passed for job in ran):
             said = "\n".join(f"  {line}" for line in log.problems[-10:])

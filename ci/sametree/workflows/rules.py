@@ -9,15 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from sametree.workflows import calls, naming, write
+from sametree.workflows import calls, deployment, naming, write
 from sametree.workflows.calls import Call
-from sametree.workflows.document import Document, Job, Said, Step
+from sametree.workflows.document import Document, Job, Said, Step, child
 from sametree.workflows.findings import Found, Look, Rule, World, nothing
 
 CHECKOUT = frozenset({"actions/checkout"})
 SET_UP = frozenset({"astral-sh/setup-uv", "actions/setup-python", "actions/setup-node"})
 ARTIFACTS = frozenset({"actions/upload-artifact", "actions/download-artifact"})
 GATE = "required"
+CHANGING = frozenset(
+    "deploy promote rollback scale retire migrate migrate.environment".split()
+)
+"""Tasks that change an environment."""
 
 _INSTALL = re.compile(
     r"(?:uv |python -m )?pip (?:install|sync) --require-hashes (?:-r )?\S+|"
@@ -201,6 +205,31 @@ def expression(document: Document, world: World) -> Found:
 
 
 @rule(
+    "uncut",
+    title="a job that changes an environment waits its turn, and is never cancelled",
+    reason="who is cancelled in the middle leaves an environment half changed, and two"
+    " at once stand in each other's way",
+    cure="`concurrency` with a `group` of the environment and `cancel-in-progress: false`",
+)
+def uncut(document: Document, world: World) -> Found:
+    """Look at the jobs that call a task which changes an environment."""
+    outer = child(document.root, "concurrency")
+    for job in document.jobs:
+        names = [name for _, call in _calls(job) for name in call.names]
+        if changing := [name for name in names if name in CHANGING]:
+            here = child(child(document.root, "jobs"), job.id)
+            told = [each for each in (outer, child(here, "concurrency")) if each]
+            cut = [c for each in told if (c := child(each, "cancel-in-progress"))]
+            what = f"job {job.id!r} calls `invoke {changing[0]}`"
+            if not told:
+                yield job.line, f"{what}, and two such jobs may run at once"
+            for each in cut:
+                if getattr(each, "value", "") != "false":
+                    line = each.start_mark.line + 1
+                    yield line, f"{what}, and may be cancelled in the middle"
+
+
+@rule(
     "drift",
     title="what `invoke workflows.write` made is as the settings say",
     reason="a change by hand is lost with the next write, and until then what the"
@@ -211,6 +240,9 @@ def drift(document: Document, world: World) -> Found:
     """Compare with what the settings ask for now."""
     wanted = world.texts.get(document.file)
     found = write.read(world.root / document.file) or ""
+    # All others are always asked for.
+    if wanted is None and document.file == deployment.FILE and write.ours(found):
+        yield 1, f"settings do not ask for it any more: `git rm {document.file}`"
     if wanted is not None and write.ours(found) and found != wanted:
         line, shown = write.difference(document.file, found, wanted)
         yield line, f"is not what the settings say:\n{shown}\n"

@@ -19,6 +19,7 @@ import msgspec
 from sametree import files
 from sametree.errors import UsageError
 from sametree.settings import Project
+from sametree.workflows import deployment
 
 WORKFLOW = ".github/workflows/ci.yml"
 RUNTIME = ".github/actions/runtime/action.yml"
@@ -187,7 +188,7 @@ _RUNTIME = """\
 # it is restored (uv's guide: "Caching in continuous integration").
 name: Runtime
 description: Python, nox and invoke, as the lock pins them
-runs:
+{inputs}runs:
   using: composite
   steps:
     - uses: {setup_uv}
@@ -195,11 +196,19 @@ runs:
         version-file: {lock}
         python-version: "{python}"
         activate-environment: true
-        venv-path: ${{{{ runner.temp }}}}/venv # beside the tree, where no tool looks
+        venv-path: {place}/venv # beside the tree, where no tool looks
         enable-cache: false
     - run: uv pip install --require-hashes -r {lock_argument}
       shell: bash
 """
+
+_INPUTS = """\
+inputs:
+  venv:
+    description: A folder for it that outlives the job; else it goes with the job
+    default: ""
+"""
+"""Where jobs deploy: services are kept running by what the job has set up."""
 
 _SUITE = """\
     - run: uv pip install --no-deps --no-build-isolation -e .
@@ -217,7 +226,9 @@ class Change(msgspec.Struct, frozen=True):
 
 def texts(project: Project) -> Mapping[str, str]:
     """Return the files that the settings of ``project`` ask for: path -> text."""
-    return {WORKFLOW: workflow(project), RUNTIME: runtime(project)}
+    found = {WORKFLOW: workflow(project), RUNTIME: runtime(project)}
+    text = deployment.text(project, header=HEADER, checkout=CHECKOUT)
+    return {**found, deployment.FILE: text} if text else found
 
 
 def workflow(project: Project) -> str:
@@ -265,11 +276,14 @@ def service(project: Project) -> str:
 def runtime(project: Project) -> str:
     """Return the text of the composite action that sets a job's runtime up."""
     lock = dev_lock(project)
+    outlives = bool(deployment.environments(project))
     text = _RUNTIME.format(
         header=HEADER,
         setup_uv=SETUP_UV,
         lock=_scalar(lock),
         lock_argument=shlex.quote(lock),
+        inputs=_INPUTS if outlives else "",
+        place="${{ inputs.venv || runner.temp }}" if outlives else "${{ runner.temp }}",
         python=project.settings.ci.python,
     )
     return text + (_SUITE if _is_the_suite(project) else "")

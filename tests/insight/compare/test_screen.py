@@ -1,5 +1,6 @@
 """A comparison on one screen of 80 columns, the likely cause first."""
 
+import functools
 import io
 import re
 import sys
@@ -27,8 +28,8 @@ def plain_output(monkeypatch):
     monkeypatch.setattr(columns.time, "localtime", columns.time.gmtime)
 
 
-def shown(left, right, explain=None, *, notes=(), changes=None, **how):
-    found = compare_runs(left, right, explain)
+def shown(left, right, explain=None, *, notes=(), changes=None, found=None, **how):
+    found = found or compare_runs(left, right, explain)
     headings = (Heading(left, changes, notes), Heading(right))
     return screen.lines(found, *headings, **how)
 
@@ -105,6 +106,7 @@ def widest(lines):
     return max(len(line) for line in lines if not line.startswith("  ->"))
 
 
+@functools.cache
 def crowd():
     """Return two runs that differ in everything, in 100 units."""
     units = [f"tests(component{number:03})" for number in range(100)]
@@ -122,14 +124,24 @@ def crowd():
     return left, run("github", units, **told)
 
 
+@functools.cache
+def crowd_compared(explain=None):
+    return compare_runs(*crowd(), explain)
+
+
+def shown_crowd(explain=None, **how):
+    return shown(*crowd(), found=crowd_compared(explain), **how)
+
+
+def explain_by_many(difference, left, right):
+    pins = tuple(Pin(f"package{n}", "1", "2") for n in range(50))
+    return msgspec.structs.replace(difference, pins=pins)
+
+
 @pytest.mark.parametrize("width", [76, 80, 120])
 def test_whatever_differs_it_fits_on_one_screen(width):
-    pins = tuple(Pin(f"package{n}", "1", "2") for n in range(50))
-
-    def explain(difference, left, right):
-        return msgspec.structs.replace(difference, pins=pins)
-
-    lines = shown(*crowd(), explain, width=width, notes=["n" * 200] * 9, changes=True)
+    how = {"width": width, "notes": ["n" * 200] * 9, "changes": True}
+    lines = shown_crowd(explain_by_many, **how)
     assert len(lines) <= 24
     assert widest(lines) <= width
     assert sum(1 for line in lines if "more: --full" in line) == 2
@@ -149,7 +161,7 @@ def test_two_causes_with_long_paths_leave_room_for_the_rest(size):
 
 
 def test_all_is_shown_on_demand():
-    lines = shown(*crowd(), full=True, notes=["n"] * 9)
+    lines = shown_crowd(full=True, notes=["n"] * 9)
     assert sum(1 for line in lines if "tests(component" in line) >= 100
     assert sum(1 for line in lines if " EXTRA_" in line) == 30
     assert sum(1 for line in lines if line == "  note: n") == 9
@@ -158,7 +170,7 @@ def test_all_is_shown_on_demand():
 
 @pytest.mark.parametrize("width, most", [(10, 76), (500, 120)])
 def test_no_terminal_is_too_narrow_or_too_wide(width, most):
-    assert widest(shown(*crowd(), width=width)) <= most
+    assert widest(shown_crowd(width=width)) <= most
 
 
 def test_a_command_to_copy_is_never_cut():
@@ -226,7 +238,7 @@ def test_paths_keep_their_end_and_texts_their_beginning():
 
 def test_an_output_that_knows_no_signs_gets_words(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "ascii"))
-    lines = shown(*crowd())
+    lines = shown_crowd()
     assert all(line.isascii() for line in lines)
     assert any(line.startswith("  FAILED tests(component") for line in lines)
     assert widest(lines) <= 80

@@ -1,4 +1,4 @@
-"""Who vouches for a record? Signatures with ed25519 (RFC 8032).
+"""Who vouches for a record, or a release? Signatures with ed25519 (RFC 8032).
 
 Keys and signatures are base64 (RFC 4648): 32 bytes a key, 64 a signature.
 """
@@ -56,13 +56,14 @@ def public_of(private_key: str) -> str:
     return _text(_private(private_key).public_key().public_bytes_raw())
 
 
-def sign(text: bytes, private_key: str) -> tuple[str, str]:
+def sign(text: bytes, private_key: str, purpose: bytes = PURPOSE) -> tuple[str, str]:
     """Return the public key and the signature of ``text``.
 
-    Raises SurroundingsError, without the key's text, when it is no key.
+    ``purpose`` is signed before it; empty for a text that itself says what it is for
+    (an envelope of DSSE). Raises SurroundingsError, without the key's text, when it is no key.
     """
     key = _private(private_key)
-    signature = _text(key.sign(PURPOSE + text))
+    signature = _text(key.sign(purpose + text))
     return _text(key.public_key().public_bytes_raw()), signature
 
 
@@ -90,7 +91,17 @@ def public_keys(signers: Iterable[str]) -> dict[str, Ed25519PublicKey]:
     return found
 
 
-def verified(text: bytes, signature: str, key: Ed25519PublicKey) -> bool:
+def loaded(text: str) -> dict[str, Ed25519PublicKey]:
+    """Return the key that ``text`` is, by its text; nothing when it is none."""
+    raw = _decoded(text)
+    if raw is None or len(raw) != _SIZE:
+        return {}
+    return {_text(raw): _ed25519().Ed25519PublicKey.from_public_bytes(raw)}
+
+
+def verified(
+    text: bytes, signature: str, key: Ed25519PublicKey, purpose: bytes = PURPOSE
+) -> bool:
     """Return whether ``signature`` of ``text`` was made with the other half of ``key``."""
     from cryptography.exceptions import InvalidSignature
 
@@ -98,7 +109,7 @@ def verified(text: bytes, signature: str, key: Ed25519PublicKey) -> bool:
     if raw is None:
         return False
     try:
-        key.verify(raw, PURPOSE + text)
+        key.verify(raw, purpose + text)
     except InvalidSignature:
         return False
     return True

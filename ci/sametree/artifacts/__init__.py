@@ -1,0 +1,1 @@
+"""What is built once for a tree, and runs everywhere: a release, known by its digest."""

@@ -1,0 +1,1 @@
+"""How is an environment changed: deployed to, promoted to, rolled back, looked at?"""
