@@ -11,6 +11,7 @@ import pytest
 from conftest import eventually, processes_with
 
 from sametree import processes
+from sametree.deploy import keeper
 from sametree.deploy.runners import Service
 from sametree.deploy.runners.process import Processes
 from sametree.errors import SurroundingsError
@@ -29,7 +30,9 @@ time.sleep(60)
 
 
 @pytest.fixture
-def runner(folder):
+def runner(folder, monkeypatch):
+    # With site-packages, which it does without otherwise: so its lines are counted.
+    monkeypatch.setattr(keeper, "PROGRAM", (sys.executable, keeper.__file__))
     made = Processes(folder)
     yield made
     for name in made.inspect():
