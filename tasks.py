@@ -13,10 +13,15 @@ def up(context):
     tasks.up(project)
 
 
-@task
-def down(context):
-    """Stop what `invoke up` runs in another terminal."""
-    tasks.down(project)
+@task(
+    help={
+        "environment": "stop all of this one instead; its data stay",
+        "yes": "agree to that: do not ask",
+    }
+)
+def down(context, environment="", yes=False):
+    """Stop what `invoke up` runs in another terminal, and what runs in `local`."""
+    tasks.down(project, environment=environment, yes=yes)
 
 
 @task

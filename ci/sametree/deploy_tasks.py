@@ -122,12 +122,17 @@ def retire(project: Project, name: str) -> None:
     terminal.say("  stopped" if done else f"  {name} has no warm colour")
 
 
-def down(project: Project) -> bool:
-    """Stop what was deployed to ``local``; return whether anything ran."""
-    from sametree.units.deploying import sizing
+def down(project: Project, name: str = LOCAL, *, yes: bool = False) -> bool:
+    """Stop all of environment ``name``, once somebody agrees where others use it; return
+    whether anything ran."""
+    from sametree.units.deploying import flow, sizing
 
-    site = preflight.find(project, LOCAL)
-    return site.folder.exists() and sizing.down(site)
+    site = preflight.find(project, name)
+    if not site.runner.inspect():
+        return False
+    if name != LOCAL:
+        flow.agree(f"stop all of {name}, for all its users", yes)
+    return sizing.down(site)
 
 
 def status(project: Project, name: str) -> None:

@@ -104,13 +104,17 @@ def up(project: Project) -> None:
 
 
 @_explained
-def down(project: Project) -> None:
-    """Stop what ``up`` runs in another terminal, and what was deployed to ``local``."""
+def down(project: Project, *, environment: str = "", yes: bool = False) -> None:
+    """Stop what ``up`` runs in another terminal, and what was deployed to ``local``; or
+    all of another ``environment``."""
     from sametree import deploy_tasks
     from sametree.development import services
 
-    ran = services.stop(services.folder_of(project))
-    ran = deploy_tasks.down(project) or ran
+    if environment:
+        ran = deploy_tasks.down(project, environment, yes=yes)
+    else:
+        ran = services.stop(services.folder_of(project))
+        ran = deploy_tasks.down(project) or ran
     terminal.say("  stopped" if ran else "  nothing was running")
 
 

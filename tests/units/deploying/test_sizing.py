@@ -101,7 +101,7 @@ def test_all_of_it_is_ended_and_can_begin_again(yard):
     assert sizing.down(site)
     assert site.runner.inspect() == {}
     assert not sizing.down(yard.site())
-    assert "nothing was deployed yet" in yard.status()
+    assert "all is stopped: `invoke deploy local`" in yard.status()
     assert word(yard.deploy(release)) == "one"
 
 

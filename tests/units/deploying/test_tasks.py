@@ -57,6 +57,12 @@ def test_a_release_is_brought_to_staging_and_promoted(yard, capsys):
     with pytest.raises(UnitFailed, match="drifted"):
         deploy_tasks.drift(project, "staging")
     assert ask(site)[0] == 200
+    with pytest.raises(UsageError, match="add --yes to agree"):
+        deploy_tasks.down(project, "staging")
+    assert deploy_tasks.down(project, "staging", yes=True)
+    assert not deploy_tasks.down(project, "staging")
+    deploy_tasks.status(project, "staging")
+    assert "all is stopped: `invoke deploy staging`" in capsys.readouterr().out
 
 
 def test_the_lease_of_somebody_is_broken(yard, capsys):

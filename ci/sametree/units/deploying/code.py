@@ -218,20 +218,25 @@ def variables(
     return declared.look(project, named)
 
 
-def outer(site: Site, environ: Mapping[str, str]) -> dict[str, str]:
+def outer(
+    site: Site, environ: Mapping[str, str], *, needed: bool = True
+) -> dict[str, str]:
     """Return ``environ`` with what stands for secrets in the environment of ``site``.
 
-    Raises SurroundingsError, which names all that are missing.
+    Raises SurroundingsError, which names all that are missing, where they are needed.
     """
     secrets = site.environment.secrets
     missing = [ours for ours in secrets.values() if not environ.get(ours)]
-    if missing:
+    if missing and needed:
         listed = ", ".join(sorted(missing))
         raise SurroundingsError(
             f"secrets of {site.name} are not set here: {listed}",
             f"export them; [tool.sametree.environments.{site.name}.secrets] names them",
         )
-    return {**environ, **{name: environ[ours] for name, ours in secrets.items()}}
+    return {
+        **environ,
+        **{name: environ[ours] for name, ours in secrets.items() if ours in environ},
+    }
 
 
 def _takes(address: Address) -> bool:

@@ -228,7 +228,9 @@ def go_on(work: Work, site: Site, environ: Mapping[str, str], *, undo: bool) -> 
     with lease.held(site.folder, plan.run, what) as held:
         site.held = held
         manifest = _manifest_of(site, plan, found)
-        outer = codes.outer(site, environ)
+        # Going back starts nothing, but where replicas were stopped one by one.
+        needed = not undo or plan.strategy == "rolling"
+        outer = codes.outer(site, environ, needed=needed)
         code = ReleaseCode(work.project, site, manifest, outer, work, plan.run)
         carry_out(change_of(site, plan, manifest, code), found, undo=undo)
     work.notes.append(what)

@@ -26,7 +26,8 @@ def status(site: Site, now: float | None = None) -> Iterator[str]:
     yield f"{head}  {site.environment.strategy}"
     services = site.runner.inspect()
     if told.active is None and not services:
-        yield f"  nothing was deployed yet: `invoke deploy {site.name}`"
+        what = "all is stopped" if told.kept else "nothing was deployed yet"
+        yield f"  {what}: `invoke deploy {site.name}`"
         return
     router = site.router.desired()
     for colour in COLOURS:

@@ -10,6 +10,7 @@ from sametree import records, terminal
 from sametree.artifacts import install
 from sametree.deploy import audit, engine, lease, replicas
 from sametree.deploy.site import DATABASE, ROUTER, Site
+from sametree.deploy.strategies import WHOLE
 from sametree.errors import UsageError
 from sametree.units.deploying import code as codes
 from sametree.units.deploying import flow, parts
@@ -63,9 +64,12 @@ def scale(work: Work, site: Site, count: int, environ: Mapping[str, str]) -> Non
                 site.runner.start(code.service(name, port, side.digest))
                 started.append(name)
         replicas.await_ready(site.runner, names, app.health, wish.at_border)
-        parts.parts(site, code)
+        parts.settled_pages(site)
         router = site.router.desired()
-        assert router is not None
+        if router is None:  # a deployment that failed has taken it along
+            router = site.desired({colour: WHOLE}, {colour: wanted}, app.routes)
+        site.router.prepare(router)
+        parts.parts(site, code)
         sizes = {c: len(pool) for c, pool in router.pools.items()}
         before = sizes.get(colour, 0)
         site.point(
@@ -127,7 +131,7 @@ def retire(site: Site) -> bool:
             for colour in warm:
                 site.router.drained(colour, DRAINS)
             keeping = {told.active: len(router.pools.get(told.active, ()))}
-            site.point({told.active: 10_000}, keeping, router.prefixes)
+            site.point({told.active: WHOLE}, keeping, router.prefixes)
         site.runner.stop(found)
         for colour in warm:
             told = told.having("green" if colour == "green" else "blue", None)
