@@ -11,7 +11,8 @@ import urllib.request
 import pytest
 from conftest import environment, eventually, pins, processes_with
 
-from sametree.development import services
+from sametree import files, settings
+from sametree.development import cleaning, services
 from sametree.errors import SurroundingsError
 from sametree.settings import Component
 
@@ -277,3 +278,17 @@ def test_when_no_port_is_free_it_is_said(monkeypatch):
     monkeypatch.setattr(services, "_is_free", lambda port: False)
     with pytest.raises(SurroundingsError, match="no port from 8000 to 8099 is free"):
         services.ports([Component(name="one", path=".", language="python")])
+
+
+def test_clean_keeps_what_cannot_be_made_again(sample):
+    sample.write(
+        {
+            ".sametree/environments/staging/migrations.jsonl": "",
+            ".sametree/restore-points/production/one.dump": "",
+            ".sametree/cache/thing": "",
+        }
+    )
+    project = settings.load(sample.root)
+    files.add_exclude_file(project.state)
+    found = [place.name for place in cleaning.plan(project, database=True)]
+    assert found == ["cache"]

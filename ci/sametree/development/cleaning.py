@@ -12,6 +12,10 @@ from sametree.database import cluster, server
 from sametree.errors import UsageError
 from sametree.settings import Project
 
+KEPT = frozenset({"environments", "restore-points"})
+"""Folders of the state that cannot be made again: what was done to environments, and
+what one returns to after a migration."""
+
 
 def plan(project: Project, *, database: bool) -> list[Path]:
     """Return the folders that ``remove`` would remove: all that can be made again.
@@ -27,7 +31,9 @@ def plan(project: Project, *, database: bool) -> list[Path]:
     places += [
         place
         for place in sorted(project.state.iterdir())
-        if place.is_dir() and not place.name.startswith("postgres-")
+        if place.is_dir()
+        and place.name not in KEPT
+        and not place.name.startswith("postgres-")
     ]
     if database:
         places.append(kept)
