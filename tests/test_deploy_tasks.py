@@ -58,7 +58,7 @@ def type_(yard, *args, code=0, typed=""):
 
 def test_from_staging_to_production_and_back(typed):
     typed.release("one")
-    assert "nothing was deployed yet" in type_(
+    assert "nothing was deployed to staging yet" in type_(
         typed, "status", "--environment", "staging"
     )
     planned = type_(typed, "deploy", "staging", "--plan")

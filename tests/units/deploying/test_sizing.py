@@ -101,7 +101,7 @@ def test_all_of_it_is_ended_and_can_begin_again(yard):
     assert sizing.down(site)
     assert site.runner.inspect() == {}
     assert not sizing.down(yard.site())
-    assert "all is stopped: `invoke deploy local`" in yard.status()
+    assert "all of local is stopped: `invoke deploy local`, or" in yard.status()
     assert word(yard.deploy(release)) == "one"
 
 
@@ -114,7 +114,7 @@ def test_nothing_to_change_where_nothing_was_deployed(yard):
     assert list(looking.history(yard.site(), 5)) == [
         "  nothing has happened to local yet"
     ]
-    with pytest.raises(UsageError, match="nothing called '' runs on local"):
+    with pytest.raises(UsageError, match="nothing was deployed to local yet"):
         list(looking.logs(yard.site(), "", 5))
 
 

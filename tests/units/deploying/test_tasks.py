@@ -62,7 +62,9 @@ def test_a_release_is_brought_to_staging_and_promoted(yard, capsys):
     assert deploy_tasks.down(project, "staging", yes=True)
     assert not deploy_tasks.down(project, "staging")
     deploy_tasks.status(project, "staging")
-    assert "all is stopped: `invoke deploy staging`" in capsys.readouterr().out
+    assert (
+        "all of staging is stopped: `invoke deploy staging`" in capsys.readouterr().out
+    )
 
 
 def test_the_lease_of_somebody_is_broken(yard, capsys):

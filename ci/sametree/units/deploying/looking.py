@@ -26,8 +26,8 @@ def status(site: Site, now: float | None = None) -> Iterator[str]:
     yield f"{head}  {site.environment.strategy}"
     services = site.runner.inspect()
     if told.active is None and not services:
-        what = "all is stopped" if told.kept else "nothing was deployed yet"
-        yield f"  {what}: `invoke deploy {site.name}`"
+        nothing = idle(site)
+        yield f"  {nothing.problem}: {nothing.cure}"
         return
     router = site.router.desired()
     for colour in COLOURS:
@@ -73,6 +73,16 @@ def _colour(
         if each.restarts:
             ended = f", last ended with {each.exit}"
             yield f"         {each.name} was started again {each.restarts} times{ended}"
+
+
+def idle(site: Site) -> UsageError:
+    """Return what is said where a side with the traffic is asked for, and none has it."""
+    deploy = f"`invoke deploy {site.name}`"
+    kept = site.colours.kept
+    if not kept:
+        return UsageError(f"nothing was deployed to {site.name} yet", deploy)
+    back = f"`invoke rollback {site.name} --to {kept[0][:12]}`"
+    return UsageError(f"all of {site.name} is stopped", f"{deploy}, or {back}")
 
 
 def owner(site: Site, now: float | None = None) -> str:
@@ -173,6 +183,8 @@ def logs(site: Site, colour: str, lines: int) -> Iterator[str]:
     names = [each.name for each in replicas.of(services, chosen)]
     if chosen in PARTS and chosen in services:
         names = [chosen]
+    if not chosen:
+        raise idle(site)
     if not names:
         known = sorted({name.partition("-")[0] for name in services})
         raise UsageError(

@@ -17,7 +17,7 @@ from sametree.deploy.site import LOCAL, Site
 from sametree.deploy.strategies import WHOLE, Colour, moves, other
 from sametree.errors import UsageError
 from sametree.units.deploying import code as codes
-from sametree.units.deploying import flow, parts, steps
+from sametree.units.deploying import flow, looking, parts, steps
 from sametree.units.deploying.code import ReleaseCode
 from sametree.units.deploying.flow import Asked
 from sametree.units.deploying.plan import Plan
@@ -154,9 +154,7 @@ def _warm_side(site: Site, told: Colours) -> tuple[Colour, Side]:
     """Return the colour that can have the traffic at once. Raises UsageError."""
     kept = _listed(site, told)
     if told.active is None:
-        raise UsageError(
-            f"nothing was deployed to {site.name} yet", f"invoke deploy {site.name}"
-        )
+        raise looking.idle(site)
     colour = other(told.active)
     side = told.side(colour)
     services = site.runner.inspect()

@@ -13,7 +13,7 @@ from sametree.deploy.site import DATABASE, ROUTER, Site
 from sametree.deploy.strategies import WHOLE
 from sametree.errors import UsageError
 from sametree.units.deploying import code as codes
-from sametree.units.deploying import flow, parts
+from sametree.units.deploying import flow, looking, parts
 from sametree.units.deploying.code import ReleaseCode
 from sametree.units.deploying.traffic import DRAINS
 from sametree.units.work import Work
@@ -33,9 +33,7 @@ def scale(work: Work, site: Site, count: int, environ: Mapping[str, str]) -> Non
     told = site.colours
     side = told.side(told.active)
     if side is None or told.active is None:
-        raise UsageError(
-            f"nothing was deployed to {site.name} yet", f"invoke deploy {site.name}"
-        )
+        raise looking.idle(site)
     found = install.installed(site.folder, side.digest)
     if found is None:
         raise UsageError(
