@@ -288,3 +288,13 @@ def test_clean_keeps_what_cannot_be_made_again(sample):
     files.add_exclude_file(project.state)
     found = [place.name for place in cleaning.plan(project, database=True)]
     assert found == ["cache"]
+
+
+def test_clean_removes_a_link_and_leaves_what_it_points_to(sample):
+    sample.write({"elsewhere/data": "kept", ".sametree/cache/thing": ""})
+    (sample.root / "node").symlink_to("elsewhere")
+    project = settings.load(sample.root)
+    cleaning.remove(project, [sample.root / "node", project.state / "cache"])
+    assert (sample.root / "elsewhere" / "data").read_text() == "kept"
+    assert not (sample.root / "node").exists()
+    assert not (project.state / "cache").exists()

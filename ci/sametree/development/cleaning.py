@@ -55,4 +55,7 @@ def remove(project: Project, places: Sequence[Path]) -> None:
             )
         os.close(descriptor)
     for place in places:
-        shutil.rmtree(place)
+        if place.is_symlink():
+            place.unlink()  # what it points to is somebody else's
+        else:
+            shutil.rmtree(place)
