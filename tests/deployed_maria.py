@@ -43,10 +43,9 @@ class Maria(Yard):
             if (REPOSITORY / name).is_file():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_bytes((REPOSITORY / name).read_bytes())
-        for folder in (root, *root.parents[:3]):
-            folder.chmod(
-                0o755
-            )  # its PostgreSQL runs as another user, where we are root
+        # Where we are root, its PostgreSQL runs as another user, who has to get there.
+        for folder in (root, *root.parents[:2]):
+            folder.chmod(folder.stat().st_mode | 0o055)
         for strategy in STRATEGIES:
             self.environment(
                 strategy,
