@@ -199,9 +199,9 @@ def test_new_migrations_run_with_plain_alembic_and_count_on(staging):
         '"false"', '"name IS NULL"'
     )
     backfill.write_text(text.replace("1_000", "2"))
-    alembic = staging.root / ".sametree/venvs/sample/bin/alembic"
+    python = staging.root / ".sametree/venvs/sample/bin/python"
     env = {**os.environ, "DATABASE_URL": staging.address.url("psycopg")}
-    up = [alembic, "upgrade"]
+    up = [python, "-m", "alembic", "upgrade"]
     subprocess.run([*up, "0003"], cwd=staging.root, env=env, check=True)
     staging.do("INSERT INTO people (id) SELECT g * 7 FROM generate_series(1, 9) g")
     subprocess.run([*up, "head"], cwd=staging.root, env=env, check=True)
