@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -29,6 +30,9 @@ WAITS = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a service that ended is started again: the more often, the longer."""
 LOOKS = 10.0
 """Seconds between two looks at the size of the log."""
+TRIES = 50
+"""How often the lock is asked for, 10 ms apart: who looks whether it is held, holds it
+for a moment."""
 STEADY = 30.0
 """Seconds after which a service that runs counts as well again."""
 
@@ -45,13 +49,11 @@ class Keeper:
         self.exit: int | None = None
         self.stopping = False
         self.child: subprocess.Popen[bytes] | None = None
+        self.woken = -1
 
     def run(self) -> None:
         """Keep it running; returns when it was stopped."""
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGALRM, self._alarm)
+        self.hear()
         signal.setitimer(signal.ITIMER_REAL, LOOKS, LOOKS)
         failed = 0
         while not self.stopping:
@@ -63,7 +65,20 @@ class Keeper:
                 self.restarts += 1
                 self._tell()
                 self._sleep(WAITS[min(failed, len(WAITS)) - 1] if failed else WAITS[0])
+        # Python ends with the handlers that it began with: an alarm would kill it.
+        signal.setitimer(signal.ITIMER_REAL, 0)
         self._tell()
+
+    def hear(self) -> None:
+        """Hear signals from now on, also those that come before one waits for them."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, self._alarm)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        self.woken, wakes = os.pipe()
+        os.set_blocking(wakes, False)
+        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
 
     def _start(self) -> None:
         spec = self.spec
@@ -95,8 +110,15 @@ class Keeper:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def _wait(self) -> None:
+        """Wait until the service has ended.
+
+        Not in wait(2): a SIGTERM right before it would be heard when that is over.
+        """
         if self.child is not None:
-            self.exit = self.child.wait()
+            while (code := self.child.poll()) is None:
+                select.select([self.woken], [], [])
+                os.read(self.woken, 4096)
+            self.exit = code
             self._kill()
             self.child = None
 
@@ -192,11 +214,14 @@ def main(folder: str) -> None:
     """Keep the service in ``folder``; returns at once when somebody does already."""
     path = os.path.join(folder, "keeper.lock")
     own = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    Keeper(folder).run()
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+        else:
+            Keeper(folder).run()
+            return
 
 
 if __name__ == "__main__":
