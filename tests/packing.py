@@ -16,6 +16,7 @@ from sametree.units import built, identity
 from sametree.units.identity import Unit
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
+CACHE = ".sametree/cache/wheels"
 PAGE = """
 [[tool.sametree.components]]
 name = "page"

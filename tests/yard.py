@@ -8,19 +8,28 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from conftest import Sample
+from msgspec import structs
 from packing import keep, lock_of, wheel
 
 from sametree import deploy_tasks, proofs, records, settings
-from sametree.deploy import own_database
+from sametree.artifacts import install
+from sametree.artifacts import manifest as manifests
+from sametree.artifacts.manifest import Manifest
+from sametree.deploy import journal, lease, own_database, replicas
+from sametree.deploy import site as sites
 from sametree.deploy.site import Site
+from sametree.deploy.strategies import WHOLE
 from sametree.records import Record
 from sametree.settings import Project
-from sametree.units import identity, pack
+from sametree.units import deploy, identity, pack
 from sametree.units.deploying import flow, looking, preflight, rollback, sizing
+from sametree.units.deploying.change import Change
+from sametree.units.deploying.code import ReleaseCode
 from sametree.units.deploying.flow import Asked
 from sametree.units.identity import Unit
 
@@ -221,6 +230,86 @@ class Yard:
             if self.project.settings.database:
                 place = own_database.of(self.project, site.folder).folder
                 shutil.rmtree(place, ignore_errors=True)  # root's is not in the project
+
+
+class Stand:
+    """A yard whose ``local`` has release one on blue, deployed as `nox -s deploy` does
+    it, for many tests: each leaves it as it found it. Release two is at hand."""
+
+    def __init__(self, yard: Yard, root: Path) -> None:
+        self.yard = yard
+        self.root = root
+        self.made_up = structs.replace(
+            sites.MADE_UP, address=f"127.0.0.1:{free_port()}"
+        )
+        self.one = self.two = Path()
+
+    @property
+    def manifest(self) -> Manifest:
+        """What release two is."""
+        return manifests.read(self.two)
+
+    def begin(self) -> None:
+        """Have release one on blue alone, however that was left."""
+        yard = self.yard
+        if not self.one.name:
+            yard.environment("staging")
+            yard.environment("production", after="staging")
+            yard.release("one")
+            project = yard.project
+            site = yard.site()
+            deploy.deploy(deploy_tasks.work_of(project, "deploy", "deploy"))
+            self.one = self._kept(site)
+            self.two = install.install(yard.release("two"), site.folder).folder
+
+    def _kept(self, site: Site) -> Path:
+        side = site.colours.blue
+        found = install.installed(site.folder, side.digest) if side else None
+        assert found is not None
+        return found.folder
+
+    def end(self) -> None:
+        """Undo what a test did; what it should not have left is a failure of it."""
+        yard = self.yard
+        site = yard.site()
+        left = journal.open_one(site.folder), lease.read(site.folder)
+        if left[0]:
+            yard.go_on(undo=True)
+        if site.colours.active == "green":
+            yard.roll_back()
+        sizing.retire(yard.site())
+        site = yard.site()
+        assert site.sizes() == {"blue": 1, "green": 0}
+        assert looking.drift(site) == []
+        assert word(site) == "one"
+        assert left == (None, None)
+
+    @contextmanager
+    def changing(self, **environment: object) -> Iterator[Change]:
+        """Yield the change that deploys release two to an environment with these
+        settings, with the lease of it; what was done of it is undone."""
+        site = self.yard.site()
+        site.environment = structs.replace(site.environment, **environment)
+        made = manifests.read(self.two)
+        work = deploy_tasks.work_of(self.yard.project, "deploy", "deploy")
+        code = ReleaseCode(work.project, site, made, os.environ, work, records.new_id())
+        plan = flow.planned(site, code, self.two, "deploy", Asked())
+        assert plan is not None
+        change = flow.change_of(site, plan, made, code)
+        before = site.colours
+        with lease.held(site.folder, plan.run, plan.title()) as held:
+            site.held = held
+            try:
+                yield change
+            finally:
+                change.judge.close()
+                sizes = {"blue": 1, "green": 0}
+                site.point({"blue": WHOLE}, sizes, change.prefixes)
+                found = site.runner.inspect()
+                more = [each.name for each in replicas.of(found, "blue")[1:]]
+                gone = [each.name for each in replicas.of(found, "green")]
+                site.runner.stop([*more, *gone])
+                site.decide(before)
 
 
 def ask(site: Site, path: str = "/api", **headers: str) -> tuple[int, str]:

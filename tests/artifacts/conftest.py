@@ -4,13 +4,12 @@ import os
 import shutil
 
 import pytest
-
-from packing import Shop
+from conftest import Sample
+from packing import CACHE, Shop
 from repositories import without_configuration
 
 from sametree.surroundings.allowed import KEY
-
-CACHE = ".sametree/cache/wheels"
+from sametree.units import pack
 
 
 @pytest.fixture(autouse=True)
@@ -32,18 +31,41 @@ def registry(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def wheels_kept(tmp_path_factory):
-    """The wheels that the first test has fetched."""
-    return tmp_path_factory.mktemp("wheels") / "kept"
+def firsts(tmp_path_factory):
+    """What the first test has made, for others to copy: a project that is built, the
+    wheels that its release needs, and the release."""
+    return tmp_path_factory.mktemp("firsts")
 
 
 @pytest.fixture
-def shop(sample, registry, wheels_kept):
+def shop(request, registry, firsts, folder, environments):
     """A project with a component that runs and a page, built."""
-    made = Shop(sample, registry).build()
-    cache = sample.root / CACHE
-    if wheels_kept.is_dir():
-        shutil.copytree(wheels_kept, cache)
+    project, wheels = firsts / "project", firsts / "wheels"
+    if project.is_dir():
+        sample = Sample(folder / "sample", environments / "plain")
+        shutil.copytree(project, sample.root, symlinks=True)
+        shutil.copytree(firsts / "registry", registry)
+        made = Shop.__new__(Shop)
+        made.sample, made.registry = sample, registry
+    else:
+        made = Shop(request.getfixturevalue("sample"), registry).build()
+        shutil.copytree(registry, firsts / "registry")
+        shutil.copytree(made.sample.root, project, symlinks=True)
+    cache = made.sample.root / CACHE
+    if wheels.is_dir():
+        shutil.copytree(wheels, cache)
     yield made
-    if cache.is_dir() and not wheels_kept.exists():
-        shutil.copytree(cache, wheels_kept)
+    if cache.is_dir() and not wheels.exists():
+        shutil.copytree(cache, wheels)
+
+
+@pytest.fixture
+def release(request, firsts, folder):
+    """The release of such a project."""
+    kept = firsts / "release"
+    if not kept.is_dir():
+        made = pack.pack(request.getfixturevalue("shop").project)
+        shutil.copytree(made, kept / made.name)
+        return made
+    (made,) = kept.iterdir()
+    return shutil.copytree(made, folder / "sample" / "dist" / "releases" / made.name)

@@ -4,7 +4,7 @@ import shutil
 
 import msgspec
 import pytest
-from packing import Shop
+from packing import CACHE, Shop
 
 from sametree import artifact_tasks, signatures
 from sametree.artifacts import install, manifest
@@ -85,9 +85,12 @@ def test_a_tree_that_was_never_built_has_no_release(shop):
 
 
 @pytest.fixture
-def plain(sample, registry):
+def plain(sample, registry, firsts):
     """A project of one component, without a page."""
-    return Shop(sample, registry, page=False)
+    made = Shop(sample, registry, page=False)
+    if (firsts / "wheels").is_dir():
+        shutil.copytree(firsts / "wheels", sample.root / CACHE)
+    return made
 
 
 def test_a_release_that_its_tree_does_not_give_is_told_file_by_file(plain, capsys):

@@ -15,18 +15,12 @@ from conftest import environment, small_disk
 from sametree import files
 from sametree.artifacts import install, manifest, statement
 from sametree.errors import SurroundingsError, UnitFailed, UsageError
-from sametree.units import pack
 
 INSTALL = (
     "import sys, pathlib\n"
     "from sametree.artifacts import install\n"
     "install.install(*map(pathlib.Path, sys.argv[1:]))\n"
 )
-
-
-@pytest.fixture
-def release(shop):
-    return pack.pack(shop.project)
 
 
 @pytest.fixture
@@ -92,6 +86,24 @@ def of_another(folder):
     (folder / ".installed").write_text("0" * 64)
 
 
+def test_one_that_is_half_there_is_known_and_mended(release, place, tmp_path):
+    ready = install.install(release, place)
+    whole = shutil.copytree(ready.folder, tmp_path / "whole", symlinks=True)
+    copied = {no_mark, no_python, of_another}  # all files of the release are there
+    for change in (no_file, no_python, of_another, no_manifest, no_mark):
+        shutil.rmtree(ready.folder)
+        shutil.copytree(whole, ready.folder, symlinks=True)
+        assert install.installed(place, ready.manifest.digest) == ready
+        change(ready.folder)
+        assert install.installed(place, ready.manifest.digest) is None, change
+        assert install.all_installed(place) == []
+        assert install._stands(ready.folder, ready.manifest) == (change in copied)
+    assert install.install(release, place) == ready
+    assert install.problems(ready) == []
+    subprocess.run([install.programs(ready) / "sample"], check=True)
+
+
+@pytest.mark.proof
 def test_one_that_is_half_there_is_mended(release, place):
     ready = install.install(release, place)
     for change in (no_mark, no_file, no_manifest, no_python, of_another):
@@ -221,6 +233,40 @@ def test_one_that_is_being_installed_is_not_removed(release, place):
     with files.locked(lock):
         install.prune(place, keep=[])
         assert install.installed(place, ready.manifest.digest) == ready
+
+
+def test_what_a_kill_has_left_is_swept_away(release, place):
+    digest = manifest.read(release).digest
+    left = place / "releases" / f".{digest[:12]}.new.abcd"
+    left.mkdir(parents=True)
+    (release / "release.intoto.json").unlink()  # whoever copied it has not minded
+    ready = install.install(release, place)
+    assert not left.exists() and install.problems(ready) == []
+    assert not (ready.folder / "release.intoto.json").exists()
+
+
+def test_a_release_without_wheels_runs_from_its_sources(release, place):
+    here = manifest.read(release)
+    shutil.rmtree(release / "sample" / "wheels")
+    rest = {p: f for p, f in here.files.items() if "/wheels/" not in p}
+    manifest.write(release, msgspec.structs.replace(here, files=rest))
+    ready = install.install(release, place)
+    assert (install.programs(ready) / "python").exists()
+    assert not list(ready.folder.glob("venv/lib/*/site-packages/dep*"))
+
+
+def test_a_disk_that_uv_fills_is_told_like_any(release, folder):
+    with small_disk(folder, "200k") as place:
+        with pytest.raises(SurroundingsError) as told:
+            install.install(release, place)
+        assert install._stands(*half(place, release))
+    assert "the disk is full" in str(told.value)
+    assert "MB are free" in str(told.value)
+
+
+def half(place, release):
+    found = manifest.read(release)
+    return place / "releases" / found.digest[:12], found
 
 
 def test_a_release_of_a_page_alone_needs_no_environment(release, place):

@@ -96,6 +96,15 @@ def test_a_release_that_was_tampered_with_is_made_anew(shop):
     assert verify.verify(pack.pack(shop.project)) == []
 
 
+def test_a_source_distribution_beside_the_wheel_is_no_affair_of_the_release(shop):
+    (shop.sample.root / "dist" / "sample" / "sample-1.0.tar.gz").write_text("sources")
+    shop.keep()
+    folder = pack.pack(shop.project)
+    before = folder.stat().st_ino
+    assert pack.pack(shop.project) == folder and folder.stat().st_ino == before
+    assert not [path for path in manifest.read(folder).files if "tar.gz" in path]
+
+
 def test_a_release_follows_what_was_built_anew(shop):
     before = manifest.read(pack.pack(shop.project)).digest
     shop.build("import dep  # built otherwise\n")

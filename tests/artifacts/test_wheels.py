@@ -70,6 +70,7 @@ def test_a_folder_is_whole_with_the_listed_wheels_of_the_lock_alone(
     assert not wheels._whole(registry, known)
 
 
+@pytest.mark.proof
 def test_two_at_once_fetch_once(lock, tmp_path):
     told = []
     with ThreadPoolExecutor() as threads:

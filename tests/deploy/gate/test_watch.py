@@ -361,6 +361,7 @@ def test_probes_alone_are_data_when_nobody_asks(routed):
     assert {each["path"] for each in routed.green.asked} == {"/"}
 
 
+@pytest.mark.proof
 def test_nobody_and_no_probe_never_pass(routed):
     rules = Gate(samples=1, deadline=0.6)
     with watching(routed, paths=(), rules=rules) as watch:
@@ -403,6 +404,7 @@ def test_500_on_pages_that_are_not_probed_is_out_after_a_few_users(routed):
     assert 2 <= len(failed) <= 40
 
 
+@pytest.mark.proof
 def test_an_application_that_is_down_for_both_is_not_the_new_ones_fault(routed):
     def down(path):
         return 503, b"no database"
@@ -423,6 +425,7 @@ def test_an_application_that_is_down_for_both_is_not_the_new_ones_fault(routed):
     assert views[2].verdict.reason.startswith("both colours fail: ")
 
 
+@pytest.mark.proof
 def test_a_killed_router_is_waited_for(routed):
     with watching(routed) as watch:
         views = []

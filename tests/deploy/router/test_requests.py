@@ -243,6 +243,7 @@ def test_a_page_that_one_replica_does_not_give_is_had_of_another(
         assert {(each.status, each.body) for each in answers} == {(200, "blue")}
 
 
+@pytest.mark.proof
 def test_a_stream_and_an_upload_may_take_longer_than_a_replica_may_be_silent(
     site: Site, serve: Serve
 ) -> None:
@@ -337,6 +338,7 @@ def test_an_old_client_that_speaks_http_1_0_is_answered(two: Site) -> None:
     assert came.endswith(b"\r\n\r\nblue")
 
 
+@pytest.mark.proof
 def test_more_requests_at_once_than_envoy_allows_by_default_are_answered(
     site: Site,
 ) -> None:

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import pytest
-from conftest import eventually, processes_with
+from conftest import REPOSITORY, eventually, processes_with
 
-from sametree import processes
+from sametree import files, processes
 from sametree.deploy import keeper
-from sametree.deploy.runners import Service
+from sametree.deploy.runners import Service, process
 from sametree.deploy.runners.process import Processes
 from sametree.errors import SurroundingsError
 
@@ -28,11 +29,19 @@ else:
 time.sleep(60)
 """
 
+COUNTED = {
+    **{name: v for name, v in os.environ.items() if name.startswith("COVERAGE_")},
+    "PYTHONPATH": str(REPOSITORY / "ci"),
+}
+"""What runs has a clean environment: without these its keeper's lines count nowhere."""
+
 
 @pytest.fixture
 def runner(folder, monkeypatch):
-    # With site-packages, which it does without otherwise: so its lines are counted.
-    monkeypatch.setattr(keeper, "PROGRAM", (sys.executable, keeper.__file__))
+    # With site-packages, which it does without otherwise, and under its full name: so
+    # its lines are counted.
+    program = (sys.executable, "-m", keeper.__name__)
+    monkeypatch.setattr(keeper, "PROGRAM", program)
     made = Processes(folder)
     yield made
     for name in made.inspect():
@@ -47,12 +56,14 @@ def service(runner, name="blue-1", *args, **more):
     script = runner.folder.parent / "server.py"
     script.write_text(SERVER)
     usual = {"port": runner.port(), "patience": 5.0, "env": {"WORD": "hunter22"}}
+    told = {**usual, **more}
+    told["env"] = told["env"] | COUNTED
     return Service(
         name=name,
         argv=(sys.executable, "-S", str(script), *args),
         cwd=runner.folder.parent,
         labels={"colour": "blue"},
-        **{**usual, **more},
+        **told,
     )
 
 
@@ -79,7 +90,9 @@ def test_no_file_holds_what_is_in_its_environment(runner):
     place = runner.folder / "blue-1"
     for path in place.iterdir():
         assert b"hunter22" not in path.read_bytes()
-    assert json.loads((place / "spec.json").read_text())["variables"] == ["KEY"]
+    assert json.loads((place / "spec.json").read_text())["variables"] == sorted(
+        [*COUNTED, "KEY"]
+    )
 
 
 def test_the_very_same_is_not_started_again_and_another_replaces_it(runner):
@@ -110,7 +123,7 @@ def test_one_that_never_comes_up_is_tried_ever_more_rarely(runner):
 
 def test_a_program_that_is_not_there_is_told_in_its_log(runner):
     argv, cwd = ("no-such-program",), runner.folder.parent
-    runner.start(Service(name="blue-1", argv=argv, cwd=cwd, env={}, patience=1.0))
+    runner.start(Service(name="blue-1", argv=argv, cwd=cwd, env=COUNTED, patience=1.0))
     assert eventually(lambda: any("cannot be started" in line for line in said(runner)))
     assert one(runner).exit == 127
 
@@ -182,6 +195,27 @@ def test_a_folder_that_is_no_service_of_ours_is_nothing(runner):
     (runner.folder / "blue-9" / "spec.json").write_text("{}")
     assert runner.inspect() == {}
     (runner.folder / "blue-9" / "spec.json").unlink()
+
+
+def test_a_keeper_that_ends_at_once_is_told(runner, monkeypatch):
+    monkeypatch.setattr(
+        keeper, "PROGRAM", (sys.executable, "-SIc", "raise SystemExit(3)")
+    )
+    with pytest.raises(SurroundingsError) as told:
+        runner.start(service(runner))
+    assert "blue-1 could not be started (its keeper ended with 3)" in str(told.value)
+    assert "is there room on the disk of" in told.value.cure
+
+
+def test_a_keeper_that_has_said_nothing_yet_is_none(runner, monkeypatch):
+    place = runner.folder / "blue-1"
+    place.mkdir(parents=True)
+    spec = msgspec.json.encode(process._spec(service(runner)))
+    (place / "spec.json").write_bytes(spec)
+    monkeypatch.setattr(process, "START", 0.05)
+    with files.locked(place / "keeper.lock"):
+        found = one(runner)
+    assert not found.kept and not found.alive and found.exit is None
 
 
 def test_ports_are_not_given_twice(runner):

@@ -9,7 +9,7 @@ from msgspec import structs
 from yard import ask, word
 
 from sametree.deploy import audit, journal, lease
-from sametree.errors import UnitFailed, UsageError
+from sametree.errors import UnitFailed
 from sametree.units.deploying import looking
 
 CRASHES = "print('no such table: hunters', file=sys.stderr); sys.exit(3)"
@@ -29,14 +29,13 @@ def taken_back(yard, release, name="local"):
     return str(told.value)
 
 
-def test_one_that_crashes_at_start_says_its_last_words(yard):
-    first = yard.deploy(yard.release("one"))
+def test_one_that_crashes_at_start_says_its_last_words(stand):
+    yard, first = stand.yard, stand.yard.site()
     said = taken_back(yard, yard.release("two", CRASHES))
     assert "green-1 does not come up: it ended with exit code 3" in said
     assert "no such table: hunters" in said
-    assert (
-        f"all was undone; local has 100 % on blue (tree {first.colours.blue.tree[:12]})"
-    )
+    tree = first.colours.blue.tree[:12]
+    assert f"all was undone; local has 100 % on blue (tree {tree})" in said
     site = yard.site()
     assert word(site) == "one" and word(site, x_sametree_preview="green") == "one"
     assert site.sizes()["green"] == 0
@@ -88,29 +87,3 @@ def test_no_request_is_lost_when_one_is_taken_back(yard):
         for each in users:
             each.join()
     assert wrong == []
-
-
-class TestSchema:
-    """Code that does not know a contract migration cannot be returned to."""
-
-    @pytest.fixture
-    def contracted(self, yard):
-        first = yard.deploy(yard.release("one"))
-        told = json.loads((first.folder / "colours.json").read_text())
-        told["contracts"] = ["0009"]
-        (first.folder / "colours.json").write_text(json.dumps(told))
-        return yard
-
-    def test_it_is_not_deployed(self, contracted):
-        with pytest.raises(UsageError, match="contract migration 0009, which this"):
-            contracted.deploy(contracted.release("two"))
-
-    def test_it_is_not_rolled_back_to(self, contracted):
-        site = contracted.site()
-        told = json.loads((site.folder / "colours.json").read_text())
-        told |= {"active": "green", "green": told["blue"] | {"revisions": ["0009"]}}
-        (site.folder / "colours.json").write_text(json.dumps(told))
-        with pytest.raises(UsageError, match="does not work on the database of local"):
-            contracted.roll_back()
-        with pytest.raises(UsageError, match="does not work on the database of local"):
-            contracted.roll_back(to=told["blue"]["digest"][:12])

@@ -1,14 +1,19 @@
 """What speaks against a deployment is told, all of it, before anything is changed."""
 
 import json
+import shutil
 import socket
 
 import pytest
+from msgspec import structs
 from yard import Yard, ask, word
 
+from sametree.artifacts import manifest as manifests
 from sametree.deploy import audit, journal, lease
+from sametree.deploy import site as sites
+from sametree.deploy.runners.process import Processes
 from sametree.errors import SurroundingsError, UnitFailed, UsageError
-from sametree.units.deploying import flow
+from sametree.units.deploying import flow, preflight
 
 
 def refused(yard, release, name, **more):
@@ -21,12 +26,29 @@ def refused(yard, release, name, **more):
     return str(told.value)
 
 
-def test_an_environment_that_settings_do_not_name(yard):
-    yard.environment("staging")
+@pytest.fixture
+def packed(stand, tmp_path):
+    """Give a copy of release two, told to be another one."""
+
+    def other(**more):
+        place = shutil.copytree(stand.two, tmp_path / "other", symlinks=True)
+        manifests.write(place, structs.replace(stand.manifest, **more))
+        return place
+
+    return other
+
+
+def test_an_environment_that_settings_do_not_name(stand):
     with pytest.raises(UsageError, match="'stagign': did you mean 'staging'"):
-        yard.site("stagign")
+        stand.yard.site("stagign")
 
 
+def test_a_release_without_a_commit(stand, packed):
+    said = refused(stand.yard, packed(commit=""), "staging")
+    assert "is no commit's: something was not committed when it was built" in said
+
+
+@pytest.mark.proof
 def test_a_dirty_tree_goes_to_local_only(yard):
     yard.environment("staging")
     release = yard.release("one", commit=False)
@@ -35,18 +57,34 @@ def test_a_dirty_tree_goes_to_local_only(yard):
     assert word(yard.deploy(release)) == "one"
 
 
-def test_a_tree_that_was_never_tested(yard):
-    yard.environment("staging")
-    said = refused(yard, yard.release("one", proven=False), "staging")
+def test_a_tree_that_was_never_tested(stand, packed):
+    said = refused(stand.yard, packed(proofs=()), "staging")
     assert "no record says that tests(sample) passed" in said
     assert "no record says that tests(page) passed" in said
     assert '`nox -s "tests(sample)"`' in said
 
 
-def test_all_that_is_wrong_is_told_at_once(yard):
-    yard.environment("staging")
-    said = refused(yard, yard.release("one", commit=False, proven=False), "staging")
+def test_all_that_is_wrong_is_told_at_once(stand, packed):
+    said = refused(stand.yard, packed(commit="", proofs=()), "staging")
     assert said.count("\n  - ") == 3
+
+
+def test_a_release_that_runs_nothing(stand, packed):
+    pages = tuple(e for e in stand.manifest.components if e.language == "node")
+    said = refused(stand.yard, packed(components=pages), "staging")
+    assert "a deployment runs one component; this release has none with `run`" in said
+
+
+def test_an_environment_that_has_to_have_it_first(stand):
+    said = refused(stand.yard, stand.two, "production")
+    assert "it has not baked on staging yet, which goes before; nothing is on" in said
+    local, staging = stand.yard.site(), stand.yard.site("staging")
+    staging.folder.mkdir(parents=True)
+    shutil.copy(local.folder / "colours.json", staging.folder)
+    said = refused(stand.yard, stand.two, "production")
+    assert f"goes before; staging runs tree {local.colours.blue.tree[:12]}" in said
+    stand.yard.deploy(stand.one, "production", plan=True)
+    shutil.rmtree(staging.folder)
 
 
 @pytest.mark.proof
@@ -63,7 +101,23 @@ def test_an_environment_that_goes_before_and_was_skipped(yard):
         yard.deploy(other, "production")
 
 
-def test_a_missing_secret_and_a_missing_variable(yard):
+def test_variables_and_secrets_that_are_missing(stand):
+    stand.yard.sample.settings("""
+    [tool.sametree.variables]
+    KEY = { type = "secret" }
+    [tool.sametree.environments.production.secrets]
+    KEY = "PRODUCTION_KEY"
+    """)
+    assert "variable KEY is missing; expected a secret" in refused(
+        stand.yard, stand.two, "staging"
+    )
+    environ = {"KEY": "of another"}
+    said = refused(stand.yard, stand.two, "production", environ=environ)
+    assert "secrets of production are not set here: PRODUCTION_KEY" in said
+
+
+@pytest.mark.proof
+def test_a_secret_gets_to_the_processes_and_into_no_file(yard):
     yard.sample.settings("""
     [tool.sametree.variables]
     KEY = { type = "secret" }
@@ -88,13 +142,24 @@ def test_a_missing_secret_and_a_missing_variable(yard):
         assert not path.is_file() or b"hunter22" not in path.read_bytes(), path
 
 
-def test_a_port_that_another_program_has_taken(yard):
-    yard.environment("staging")
-    release = yard.release("one")
-    where = yard.site("staging").listen
+def test_a_port_that_another_program_has_taken(stand):
+    where = stand.yard.site("staging").listen
     with socket.create_server((where.host, where.port)):
-        said = refused(yard, release, "staging")
-    assert f"{where} is taken by another program" in said
+        said = refused(stand.yard, stand.two, "staging")
+    assert f"{where} is taken by another program (Address already in use)" in said
+
+
+def test_local_is_given_the_next_port_that_is_free(stand, monkeypatch, tmp_path):
+    site = stand.yard.site()
+    preflight.find_port(site)
+    assert site.port == 0  # its router runs: nothing is looked for
+    here = sites.Site("local", sites.MADE_UP, tmp_path, Processes(tmp_path), None)
+    preflight.find_port(here)
+    assert here.listen.port > site.listen.port
+    monkeypatch.setattr(preflight, "PORTS", 1)
+    here.port = 0
+    preflight.find_port(here)
+    assert here.port == 0
 
 
 @pytest.mark.proof
@@ -110,29 +175,27 @@ def test_local_takes_the_next_port_that_is_free(yard):
         assert yard.site().listen == site.listen
 
 
-def test_a_release_with_a_changed_byte(yard):
-    yard.environment("staging")
-    release = yard.release("one")
+def test_a_release_with_a_changed_byte(stand, packed):
+    release = packed(python=stand.manifest.python)
     (release / "page" / "page" / "index.html").write_text("another page")
     with pytest.raises(UnitFailed) as told:
-        yard.deploy(release, "staging")
+        stand.yard.deploy(release, "staging")
     assert "page/page/index.html" in str(told.value)
-    assert not yard.site("staging").runner.inspect()
+    site = stand.yard.site("staging")
+    assert not site.runner.inspect()
+    shutil.rmtree(site.folder)
 
 
-def test_a_manifest_with_a_wrong_digest(yard):
-    yard.environment("staging")
-    release = yard.release("one")
+def test_a_manifest_with_a_wrong_digest(stand, packed):
+    yard, release = stand.yard, packed()
     told = json.loads((release / "release.json").read_text())
     (release / "release.json").write_text(json.dumps({**told, "digest": "0" * 64}))
     assert "its digest is 000" in refused(yard, release, "staging")
 
 
-def test_a_disk_without_room(yard, monkeypatch):
-    from sametree.units.deploying import preflight
-
+def test_a_disk_without_room(stand, monkeypatch):
     monkeypatch.setattr(preflight, "ROOM", 1 << 60)
-    assert "MB free, and" in refused(yard, yard.release("one"), "local")
+    assert "MB free, and" in refused(stand.yard, stand.two, "staging")
 
 
 @pytest.mark.proof
@@ -151,23 +214,26 @@ def refused_by_lease(yard: Yard, release):
     return str(told.value)
 
 
-def test_a_deployment_after_one_that_was_cut_off(yard):
-    release = yard.release("one")
-    site = yard.site()
+def test_a_deployment_after_one_that_was_cut_off(stand):
+    site = stand.yard.site("staging")
     site.folder.mkdir(parents=True)
     plan = {
         **dict.fromkeys(("address", "release", "digest", "tree", "commit"), "abc"),
         **dict.fromkeys(("strategy", "old_tree", "old_digest"), ""),
-        **{"run": "r", "kind": "deploy", "environment": "local", "replicas": 1},
+        **{"run": "r", "kind": "deploy", "environment": "staging", "replicas": 1},
         **{"old": None, "old_replicas": 0, "new": "blue", "moves": []},
         **{"own_database": False, "before": {}},
     }
     journal.new(site.folder, "r").begin("deploy", plan)
-    said = refused(yard, release, "local")
-    assert "a change of local has not ended: deploy abc to local (run r)" in said
-    assert "`invoke deploy local --resume` goes on with it" in said
+    said = refused(stand.yard, stand.two, "staging")
+    assert "a change of staging has not ended: deploy abc to staging (run r)" in said
+    assert "`invoke deploy staging --resume` goes on with it" in said
+    status = stand.yard.status("staging")
+    assert "nothing was deployed to staging yet" in status
+    shutil.rmtree(site.folder)
 
 
+@pytest.mark.proof
 def test_a_plan_changes_nothing_and_is_what_runs(yard, capsys):
     release = yard.release("one")
     yard.deploy(release, plan=True)
@@ -181,11 +247,9 @@ def test_a_plan_changes_nothing_and_is_what_runs(yard, capsys):
     assert len(steps) == 5 and all(line in done.splitlines() for line in steps)
 
 
-def test_nobody_who_agrees(yard):
-    yard.environment("staging")
-    release = yard.release("one")
+def test_nobody_who_agrees(stand):
     assert "add --yes to agree to the plan" in refused(
-        yard, release, "staging", yes=False
+        stand.yard, stand.two, "staging", yes=False
     )
 
 
@@ -207,23 +271,23 @@ def test_a_branch_name_with_shell_characters(yard):
     assert not list(yard.sample.root.rglob("owned"))
 
 
-def test_going_on_where_nothing_was_cut_off(yard, capsys):
-    yard.release("one")
-    yard.go_on(undo=False)
+def test_going_on_where_nothing_was_cut_off(stand, capsys):
+    stand.yard.go_on(undo=False)
     assert "nothing of local was cut off" in capsys.readouterr().out
 
 
-def test_a_plan_that_is_old_by_now(yard, monkeypatch):
-    release = yard.release("one")
+def test_a_plan_that_is_old_by_now(stand, monkeypatch):
+    yard = stand.yard
     shown = flow.show
 
     def meanwhile(plan, listed):
         shown(plan, listed)
-        site = yard.site()
+        site = yard.site("staging")
         site.folder.mkdir(parents=True, exist_ok=True)
         (site.folder / "colours.json").write_text('{"contracts": ["0009"]}')
 
     monkeypatch.setattr(flow, "show", meanwhile)
     with pytest.raises(UsageError, match="was changed while you looked at the plan"):
-        yard.deploy(release)
-    assert not yard.site().runner.inspect()
+        yard.deploy(stand.two, "staging")
+    assert not yard.site("staging").runner.inspect()
+    shutil.rmtree(yard.site("staging").folder)

@@ -59,15 +59,16 @@ def at_rest(site):
     assert audit.broken(site.folder) == []
 
 
-def test_it_goes_on_where_it_was_killed(yard):
-    yard.deploy(yard.release("one"))
-    assert killed(yard, yard.release("two"), 6)
+def test_it_goes_on_where_it_was_killed(stand):
+    yard = stand.yard
+    assert killed(yard, stand.two, 4)
     assert word(yard.site()) == "one"
     status = yard.status()
     assert "was cut off: `invoke deploy local --resume` or `--abort`" in status
     yard.go_on(undo=False)
     assert word(yard.site()) == "two"
     at_rest(yard.site())
+    yard.roll_back()
 
 
 @pytest.mark.proof
@@ -82,6 +83,7 @@ def test_it_is_undone_where_it_was_killed(yard):
     at_rest(site)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("undo", [False, True], ids=["resumed", "aborted"])
 def test_it_can_be_undone_when_its_release_is_nowhere_any_more(yard, undo):
     release = yard.release("one")
@@ -129,9 +131,8 @@ def test_a_kill_at_any_line_is_got_over(yard, strategy, undo):
     assert lines > 10
 
 
-def test_ctrl_c_stops_at_a_border_and_says_what_stands(yard, monkeypatch, capsys):
-    yard.deploy(yard.release("one"))
-    release = yard.release("two")
+def test_ctrl_c_stops_at_a_border_and_says_what_stands(stand, monkeypatch, capsys):
+    yard, release = stand.yard, stand.two
     begin = journal.Journal.write
 
     def press(self, event, step=None, **told):
@@ -139,10 +140,10 @@ def test_ctrl_c_stops_at_a_border_and_says_what_stands(yard, monkeypatch, capsys
         if event == "done" and step == 1:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(journal.Journal, "write", press)
-    with pytest.raises(engine.Stopped) as stopped:
-        yard.deploy(release)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(journal.Journal, "write", press)
+        with pytest.raises(engine.Stopped) as stopped:
+            yard.deploy(release)
     assert "stopped by Ctrl-C at a safe border; local has 100 % on blue" in str(
         stopped.value
     )
@@ -154,6 +155,7 @@ def test_ctrl_c_stops_at_a_border_and_says_what_stands(yard, monkeypatch, capsys
     yard.go_on(undo=False)
     assert word(yard.site()) == "two"
     at_rest(yard.site())
+    yard.roll_back()
 
 
 @pytest.mark.proof

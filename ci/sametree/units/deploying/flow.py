@@ -20,7 +20,7 @@ from sametree.deploy.engine import Half, Step, Stopped, Undone, Wish
 from sametree.deploy.journal import Journal
 from sametree.deploy.site import LOCAL, ROUTER, Site
 from sametree.deploy.strategies import moves, other
-from sametree.errors import SametreeError, UnitFailed, UsageError
+from sametree.errors import UnitFailed, UsageError
 from sametree.units.deploying import code as codes
 from sametree.units.deploying import judging, looking, preflight, steps
 from sametree.units.deploying.code import ReleaseCode
@@ -348,8 +348,3 @@ class Teller:
         told = "" if word in ("done", "failed") else f"  {word}"
         spent = terminal.duration(seconds)
         terminal.say(f"  {mark}  {step.name:<{self.width}}  {spent:>8}{told}")
-
-
-def failure(error: BaseException) -> str:
-    """Return an error's problem, for the trail."""
-    return error.problem if isinstance(error, SametreeError) else type(error).__name__
