@@ -85,6 +85,7 @@ def test_a_test_that_swallows_the_miss_is_found_out_though_it_passes(sample):
     assert "tests(sample) passed, and looked for what it does not declare" in ran.output
 
 
+@pytest.mark.proof
 def test_what_is_declared_is_there_as_it_stands(sample):
     declared(sample, ".", "!shared", "shared/data.json")
     reading(

@@ -21,6 +21,7 @@ def staging(with_database, postgres):
     return site(with_database, postgres)
 
 
+@pytest.mark.proof
 def test_a_plan_is_printed_agreed_to_done_looked_at_and_recorded(staging):
     refused = staging.invoke("migrate", "staging", "--dry-run", env={"CI": "1"})
     assert refused.code == 0, refused
@@ -45,6 +46,7 @@ def test_a_plan_is_printed_agreed_to_done_looked_at_and_recorded(staging):
     assert staging.address.password not in written + done.output + refused.output
 
 
+@pytest.mark.proof
 def test_what_is_wrong_is_told_before_anything_is_done(staging, postgres):
     wrong = staging.invoke("migrate", "stagin")
     assert wrong.code == 2

@@ -73,6 +73,7 @@ def test_a_path_with_spaces_and_letters_of_the_world(with_database, folder):
     assert ran.code == 0, ran
 
 
+@pytest.mark.proof
 def test_a_lock_that_is_out_of_date_fails_lint_and_names_the_cure(sample):
     changed = sample.text("pyproject.toml").replace(
         '"pytest-xdist"]', '"pytest-xdist>=3"]'
@@ -116,6 +117,7 @@ def test_a_file_with_another_hash_is_not_installed(sample):
     assert "whose hash is not the one in lint.txt" in explained(ran)
 
 
+@pytest.mark.proof
 def test_a_failing_test_is_named_with_the_way_to_repeat_it(sample):
     sample.write({"test_sample.py": "def test_wrong():\n    assert 1 == 2\n"})
     ran = sample.nox("-s", "tests")
@@ -151,6 +153,7 @@ def test_tests_that_cannot_be_collected_fail(sample):
     assert "could not run" in explained_by_us(ran)
 
 
+@pytest.mark.proof
 def test_low_coverage_names_the_missed_lines_of_changed_files_first(sample):
     sample.write(
         {

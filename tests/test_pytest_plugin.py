@@ -1,5 +1,6 @@
 """Plain pytest, in an environment with the suite, gets the database of the settings."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -65,6 +66,7 @@ def installed(tmp_path):
     return f"{about.parent}:{environment()['PYTHONPATH']}"
 
 
+@pytest.mark.proof
 def test_it_is_on_by_itself_and_can_be_switched_off(project, installed):
     code, said = run(project.root, "-s", PYTHONPATH=installed)
     assert code == 0 and "2 passed" in said, said
@@ -170,6 +172,26 @@ def test_other_components_get_no_database(tmp_path, place):
     (tmp_path / "backend/inner/tests").mkdir(parents=True)
     with ExitStack() as stack:
         assert not pytest_plugin.begin(tmp_path, tmp_path / place, stack)
+
+
+def test_the_tests_of_the_component_get_a_migrated_database(
+    project, postgres, monkeypatch
+):
+    """On a server that is given, which is the quickest to be had."""
+    for name in pytest_plugin.MADE:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(server.VARIABLE, postgres.url())
+    with ExitStack() as stack:
+        assert pytest_plugin.begin(project.root, project.root, stack)
+        told = dict(os.environ)
+        address = server.address.parse(told["SAMETREE_TEMPLATE_URL"])
+        with server.connection(address) as template:
+            rows = template.execute("SELECT version_num FROM alembic_version")
+            assert rows.fetchall() == [("0002",)]
+    assert told["SAMETREE_SERVER"] == "given"
+    assert pytest_plugin.INSIDE in told["PYTEST_PLUGINS"].split(",")
+    assert os.environ[server.VARIABLE] == postgres.url()
+    assert "SAMETREE_TEMPLATE_URL" not in os.environ
 
 
 def test_a_database_that_was_found_by_looking_is_not_asked_for(with_database):

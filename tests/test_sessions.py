@@ -82,6 +82,7 @@ def test_listing_sessions_leaves_no_trace(sample):
     assert not (sample.root / ".sametree").exists()
 
 
+@pytest.mark.proof
 def test_what_follows_the_dashes_goes_to_pytest_and_the_gate_is_not_judged(sample):
     ran = sample.nox("-s", "tests", "--", "-k", "negative")
     assert ran.code == 0, ran
@@ -96,6 +97,7 @@ def test_choosing_no_test_of_a_component_is_no_failure(sample):
     assert "no test was selected" in ran.output
 
 
+@pytest.mark.proof
 def test_lint_runs_every_check_and_names_what_mends(sample):
     sample.write({"sample.py": "import os\ndef  double(n): return 2*n\n"})
     ran = sample.nox("-s", "lint", env={"GITHUB_ACTIONS": "true"})
@@ -111,6 +113,7 @@ def test_lint_runs_every_check_and_names_what_mends(sample):
     )
 
 
+@pytest.mark.proof
 def test_failing_tests_become_annotations_on_github(sample):
     sample.write({"test_sample.py": "def test_wrong():\n    assert 1 == 2\n"})
     ran = sample.nox("-s", "tests", env={"GITHUB_ACTIONS": "true"})
@@ -201,6 +204,7 @@ def test_every_test_process_has_a_migrated_database_of_its_own(with_database):
     assert "9 passed" in ran.output
 
 
+@pytest.mark.proof
 def test_locks_are_made_for_python_and_node_and_then_stay(page):
     (page.root / "locks" / "lint.txt").unlink()
     made = page.nox("-s", "lock")

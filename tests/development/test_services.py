@@ -151,6 +151,7 @@ def test_up_serves_all_until_ctrl_c(application):
     nothing_runs(application)
 
 
+@pytest.mark.proof
 def test_down_stops_what_another_terminal_runs(application):
     process, _ = start_up(application)
     second = invoke(application, "up")
@@ -201,6 +202,7 @@ def test_when_a_service_ends_all_end(application):
     nothing_runs(application)
 
 
+@pytest.mark.proof
 def test_psql_opens_what_clean_keeps_while_it_removes_what_can_be_made_again(
     application,
 ):

@@ -129,6 +129,7 @@ def test_a_migration_that_imports_the_application_is_found(work, with_database, 
         check.check(work("another tree"))
 
 
+@pytest.mark.proof
 def test_two_heads_and_a_wrong_baseline_are_told_at_once(work, with_database):
     with_database.write({LAST: bad().replace('"0002"', '"0001"')})
     with pytest.raises(UnitFailed, match="2 heads") as caught:
@@ -140,6 +141,7 @@ def test_two_heads_and_a_wrong_baseline_are_told_at_once(work, with_database):
         check.check(work())
 
 
+@pytest.mark.proof
 def test_what_is_up_to_the_baseline_is_not_judged(work, with_database, capsys):
     with_database.settings('baseline = "0002"\n')
     made = work()

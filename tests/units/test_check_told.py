@@ -136,3 +136,33 @@ def test_the_way_back_as_a_whole_is_told_unless_a_revision_has_been(
     assert bool(found) == bool(told)
     assert all(told in text for text, _ in found)
     assert check_told.problems(history(down=(LOST,)), Heard(way_back=way_back)) == []
+
+
+def test_on_github_what_a_file_says_wrongly_is_an_annotation(
+    history, capsys, monkeypatch
+):
+    said = Said(problems=((3, "no rule blocks-writs"),))
+    for machine, count in (("", 0), ("true", 1)):
+        monkeypatch.setenv("GITHUB_ACTIONS", machine)
+        with pytest.raises(UnitFailed, match="b.py:3  no rule blocks-writs"):
+            check_told.refuse_mistakes(history(said=said))
+        assert capsys.readouterr().out.count("::error") == count
+    check_told.refuse_mistakes(history())
+
+
+def test_a_failure_without_statement_and_a_problem_without_cure_are_short(
+    history, capsys
+):
+    assert check_told.failure({"revision": "b", "file": "b.py", "error": "boom"}) == (
+        "migration b fails at b.py: boom",
+        "mend the migration",
+    )
+    assert "1 thing to mend" in failed(history(statements=()), [("it is late", "")])
+    assert "->" not in capsys.readouterr().out
+
+
+def test_what_two_revisions_have_below_them_is_left_out_once(history):
+    made = history(baseline="c")
+    top = Known(revision="c", file=FILE.format("c"), below=("a", "b"))
+    made.revisions = (*made.revisions, top)
+    assert made.judged == []

@@ -704,3 +704,38 @@ def test_an_answer_rests_on_what_git_may_not_tell(repository, cluster_folder):
         str(cluster_folder / "data" / "postmaster.pid"),
         str(cluster_folder / "data" / "global" / "pg_control"),
     }
+
+
+# --- Units that rest on more than files of the tree
+
+
+def test_the_release_before_is_a_part_of_what_is_tried_on_it(repository):
+    def told():
+        return of(repository, "server", "previous").parts["previous"]
+
+    assert told() == "none"
+    repository.git("tag", "v1")
+    commit = repository.git("rev-parse", "HEAD")
+    repository.git("commit", "--quiet", "--allow-empty", "-m", "Go on")
+    assert told() == commit
+    text = ROOT_PYPROJECT + 'previous = "no such release"\n'
+    repository.write("pyproject.toml", text)
+    assert told() == "unknown"
+
+
+def test_an_answer_about_the_release_before_ends_with_its_tags(repository):
+    project = load(repository.root)
+    found = identity.rest_on(project, [unit(project, "server", "previous")])
+    places = {path.rpartition("/.git/")[2] for path in found if "/.git/" in path}
+    assert places == {"packed-refs", "refs/tags"}
+
+
+def test_what_was_deployed_is_a_part_of_what_is_known_of_it(repository):
+    project = load(repository.root)
+    deploy = Unit(name="deploy", kind="deploy", component=identity.whole("deploy"))
+    (found,) = identify(project, [deploy])
+    assert found.parts["environment"] == "nothing"
+    names = [path.rpartition("/")[2] for path in identity.rest_on(project, [deploy])]
+    assert "colours.json" in names and "desired.json" in names
+    assert identity.held_for(project, [deploy]) == []
+    assert identity.held_for(project, [unit(project, "server")]) == []

@@ -122,6 +122,7 @@ def install_node(
         done = steps.run(step, with_path(env, node()))
         if not done.passed:
             raise _not_installed("npm", f"{folder.name}/package-lock.json", done.output)
+        modules.mkdir(exist_ok=True)  # npm makes none where nothing is locked
         stamp.write_text(wanted)
 
 
