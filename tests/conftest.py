@@ -250,6 +250,31 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(made, ignore_errors=True))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Begin with what takes longest, each process with its share: none is left alone
+    with it at the end."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    long = sorted(
+        (each for each in items if _seconds(each)), key=_seconds, reverse=True
+    )
+    short = [each for each in items if not _seconds(each)]
+    items.clear()
+    for number in range(workers):
+        items += long[number::workers]
+        share = len(short) * (number + 1) // workers - len(short) * number // workers
+        items += short[:share]
+        del short[:share]
+
+
+def _seconds(item: pytest.Item) -> float:
+    """Return how long a proof says that it takes."""
+    mark = item.get_closest_marker("proof")
+    return float(mark.kwargs.get("seconds", 0)) if mark else 0.0
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that any user may enter (pytest's own tmp_path is closed to others)."""

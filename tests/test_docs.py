@@ -47,7 +47,7 @@ def test_the_first_two_commands_are_what_decides_a_landing():
     assert "head -n 2" in text(".ci/run")
 
 
-@pytest.mark.proof
+@pytest.mark.proof(seconds=140)
 def test_every_other_command_that_is_shown_runs(large_folder, folder):
     copy = large_folder / "copy"
     for name in git.files(REPOSITORY):

@@ -14,11 +14,11 @@ from yard import ask
 from sametree.deploy import journal
 from sametree.units.deploying import looking
 
-pytestmark = pytest.mark.proof
+pytestmark = pytest.mark.proof(seconds=120)
 
 DEPLOYMENTS = 20
 PATHS = ["/api/conversations", "/", "/version"]
-RATE = 60.0
+RATE = 40.0
 """Requests a second: enough to be in every moment of a switch."""
 
 

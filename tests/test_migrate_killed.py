@@ -108,7 +108,7 @@ def assert_whole(staging):
     assert staging.ask(f"{locks}{here}") == []
 
 
-@pytest.mark.proof
+@pytest.mark.proof(seconds=70)
 def test_a_kill_at_any_moment_costs_nothing(staging):
     template = staging.address.database
     fresh(staging, template)

@@ -48,7 +48,7 @@ LAST = "migrations/versions/0003_bad.py"
 REASON = "# sametree: allow blocks-writes: nobody has more than ten people"
 
 
-@pytest.mark.proof
+@pytest.mark.proof(seconds=40)
 def test_a_history_is_proven_once_and_then_only_what_is_new(
     work, with_database, capsys
 ):

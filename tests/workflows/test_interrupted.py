@@ -9,7 +9,7 @@ import pytest
 from conftest import environment, eventually, interrupt, processes_with
 from workflow_pipeline import with_ci
 
-pytestmark = pytest.mark.proof
+pytestmark = pytest.mark.proof(seconds=15)
 
 PROGRAM = """
 import sys

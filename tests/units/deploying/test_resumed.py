@@ -8,7 +8,7 @@ import sys
 from contextlib import nullcontext
 
 import pytest
-from yard import word
+from yard import free_port, word
 
 from sametree.deploy import audit, engine, journal, lease
 from sametree.errors import UnitFailed
@@ -96,10 +96,17 @@ def test_it_can_be_undone_when_its_release_is_nowhere_any_more(yard, undo):
     assert yard.site().runner.inspect() == {}
 
 
-@pytest.mark.proof
-@pytest.mark.parametrize("undo", [False, True], ids=["resumed", "aborted"])
-@pytest.mark.parametrize("strategy", ["blue-green", "rolling"])
-def test_a_kill_at_any_line_is_got_over(yard, strategy, undo):
+@pytest.mark.proof(seconds=40)
+@pytest.mark.parametrize(
+    "strategy, ways",
+    [
+        ("blue-green", ["--resume"]),
+        ("blue-green", ["--abort"]),
+        ("rolling", ["--resume", "--abort"]),
+    ],
+    ids=["blue-green-resumed", "blue-green-aborted", "rolling"],
+)
+def test_a_kill_at_any_line_is_got_over(yard, strategy, ways):
     yard.sample.settings(f"""
     [tool.sametree.environments.local]
     strategy = "{strategy}"
@@ -107,8 +114,6 @@ def test_a_kill_at_any_line_is_got_over(yard, strategy, undo):
     replicas = 2
     bake = 0.05
     """)
-    from yard import free_port
-
     text = yard.sample.text("pyproject.toml")
     yard.sample.write(
         {"pyproject.toml": text.replace("127.0.0.1:0", f"127.0.0.1:{free_port()}")}
@@ -120,6 +125,7 @@ def test_a_kill_at_any_line_is_got_over(yard, strategy, undo):
     while not done:
         done = not killed(yard, releases[1 - serves], lines)
         assert word(yard.site()) in ("one", "two")
+        undo = ways[lines % len(ways)] == "--abort"
         if not done:
             yard.go_on(undo=undo)
         if done or lines and not undo:

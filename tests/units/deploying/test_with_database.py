@@ -16,7 +16,7 @@ from sametree.units import migrate_environment
 from sametree.units.deploying import sizing
 from sametree.units.migrate_environment import Wishes
 
-pytestmark = pytest.mark.proof
+pytestmark = pytest.mark.proof(seconds=20)
 
 
 @pytest.fixture
