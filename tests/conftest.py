@@ -261,12 +261,10 @@ def pytest_collection_modifyitems(
         (each for each in items if _seconds(each)), key=_seconds, reverse=True
     )
     short = [each for each in items if not _seconds(each)]
+    ends = [len(short) * number // workers for number in range(workers + 1)]
     items.clear()
     for number in range(workers):
-        items += long[number::workers]
-        share = len(short) * (number + 1) // workers - len(short) * number // workers
-        items += short[:share]
-        del short[:share]
+        items += long[number::workers] + short[ends[number] : ends[number + 1]]
 
 
 def _seconds(item: pytest.Item) -> float:
