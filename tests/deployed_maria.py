@@ -50,7 +50,7 @@ class Maria(Yard):
             self.environment(
                 strategy,
                 strategy=strategy,
-                replicas=2,
+                replicas=2 if strategy == "rolling" else 1,
                 bake=0.2,
                 steps=[10.0, 50.0],
             )
