@@ -122,6 +122,12 @@ def test_up_serves_all_until_it_is_stopped(served, monkeypatch, folder):
     assert not (project.state / "up" / "state.json").exists()
 
 
+def test_where_nothing_is_served_there_is_nothing_to_wait_for(sample):
+    said, code = refused(tasks.up, load(sample.root))
+    assert code == 2
+    assert "nothing to run: no component says how it is served" in said
+
+
 def test_a_service_that_does_not_start_is_told_with_its_last_words(served):
     project = served("fail")
     said, code = refused(tasks.up, project)

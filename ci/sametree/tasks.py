@@ -22,6 +22,7 @@ from sametree.errors import (
     SURROUNDINGS,
     SametreeError,
     of_machine,
+    UsageError,
 )
 from sametree.records import Record
 from sametree.settings import Component, Project
@@ -69,6 +70,11 @@ def up(project: Project) -> None:
 
     steps.stop_on_sigterm()
     served = [component for component in project.components if component.serve]
+    if not served and not project.settings.database:
+        raise UsageError(
+            "nothing to run: no component says how it is served, and there is no database",
+            'add serve = ["COMMAND", …] to a component in pyproject.toml',
+        )
     declared = surroundings.look(project)
     terminal.keep_secret(declared.hidden)
     needing = [c.name for c in project.components if c.serve or project.has_database(c)]
