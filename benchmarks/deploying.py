@@ -4,8 +4,10 @@ maria, this repository's application, is deployed to a made-up environment again
 while clients ask: two releases in turn, by each strategy. Then it is rolled back, by the
 command that a maintainer types.
 
-    python benchmarks/deploying.py            each strategy
-    python benchmarks/deploying.py --smoke    one deployment, one rollback
+In the environment of the tests, whose clients these are:
+
+    .nox/tests-suite/bin/python benchmarks/deploying.py            each strategy
+    .nox/tests-suite/bin/python benchmarks/deploying.py --smoke    one of each
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
 from datetime import datetime
+from io import StringIO
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
-sys.path.insert(0, str(REPOSITORY / "tests"))
+sys.path[:0] = [str(REPOSITORY / "ci"), str(REPOSITORY / "tests")]
 
 import traffic  # noqa: E402
 from conftest import environment  # noqa: E402
@@ -62,7 +66,8 @@ def _strategy(maria: Maria, strategy: str, times: int) -> None:
         began = time.monotonic()
         for number in range(times):
             start = time.monotonic()
-            site = maria.deploy(maria.releases[number % 2], strategy)
+            with redirect_stdout(StringIO()):
+                site = maria.deploy(maria.releases[number % 2], strategy)
             seconds.append(time.monotonic() - start)
         load.wait(int(RATE))
     told = load.result()
@@ -71,7 +76,7 @@ def _strategy(maria: Maria, strategy: str, times: int) -> None:
     switched = [
         1000 * request.seconds
         for request in told.requests
-        if any(abs(request.began - each) < AROUND for each in moves)
+        if any(abs(request.at - each) < AROUND for each in moves)
     ]
     switched.sort()
     p99 = switched[int(0.99 * len(switched))] if switched else 0.0
@@ -102,27 +107,39 @@ def _rollbacks(maria: Maria, times: int) -> None:
     maria.deploy(maria.releases[0], name, again=True)
     site = maria.deploy(maria.releases[1], name)
     whole, told = [], []
-    argv = [sys.executable, "-m", "invoke", "rollback", name, "--yes"]
     for _ in range(times):
-        start = time.monotonic()
-        subprocess.run(
-            argv,
-            cwd=maria.sample.root,
-            env=environment(),
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        whole.append(time.monotonic() - start)
+        whole.append(_timed(maria, name))
         line = (site.folder / "audit.jsonl").read_text().splitlines()[-1]
         told.append(float(json.loads(line)["seconds"]))
+    cold = []
+    for _ in range(max(1, times // 3)):
+        seen = maria.site(name).colours
+        side = seen.side("green" if seen.active == "blue" else "blue")
+        assert side is not None
+        cold.append(_timed(maria, name, "--to", side.digest))
     start = time.monotonic()
-    subprocess.run([*argv[:3], "--version"], check=True, stdout=subprocess.DEVNULL)
+    argv = [sys.executable, "-m", "invoke", "--version"]
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
     bare = time.monotonic() - start
     print(
         f"rollback    {statistics.median(whole):5.2f} s as a command"
         f" ({statistics.median(whole) / bare:.1f} times `invoke --version`), of it"
-        f" {1000 * statistics.median(told):.0f} ms until all users are there"
+        f" {1000 * statistics.median(told):.0f} ms until all users are there;"
+        f" {statistics.median(cold):.1f} s to one that has to be started"
     )
+
+
+def _timed(maria: Maria, name: str, *args: str) -> float:
+    """Return how many seconds `invoke rollback` takes."""
+    start = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "invoke", "rollback", name, "--yes", *args],
+        cwd=maria.sample.root,
+        env=environment(),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return time.monotonic() - start
 
 
 if __name__ == "__main__":
