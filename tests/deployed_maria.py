@@ -57,6 +57,7 @@ class Maria(Yard):
             self.sample.settings(f"""
             [tool.sametree.environments.{strategy}.gate]
             samples = 5
+            probes = ["/readyz", "/", "/api/conversations"]
             """)
         (root / ".gitignore").write_text(
             self.sample.text(".gitignore") + f"/{READY}\n/.sametree/\n"

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.proof(seconds=120)
 
 DEPLOYMENTS = 20
 PATHS = ["/api/conversations", "/", "/version"]
-RATE = 40.0
+RATE = 30.0
 """Requests a second: enough to be in every moment of a switch."""
 
 

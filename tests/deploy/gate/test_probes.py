@@ -208,6 +208,18 @@ def test_pages_are_told_apart_from_what_the_pool_counts(replica):
     assert counted == {"/api/things": True, "/api": True, "/apiary": False, "/": False}
 
 
+def test_a_colour_is_asked_so_often_on_so_many_connections(replica):
+    address = ("127.0.0.1", replica.port)
+    found = module.ask(address, HEADER, "green", ["/a", "/b"], times=3, at_once=4)
+    assert [each.answered for each in found.values()] == [12, 12]
+    assert replica.connections == 4
+    replica.answer = lambda path: (500 if path == "/a" else 200, b"oh no")
+    found = module.ask(address, HEADER, "green", ["/a", "/b"], times=2)
+    assert found["/a"].in_a_row == 2 and found["/b"].failure is None
+    odd = module.ask(address, HEADER, "a\nb", ["/a"])
+    assert odd["/a"].unreachable and not odd["/a"].answered
+
+
 def test_a_window_counts_what_came_since():
     early = Asked(path="/", answered=3, errors=1, millis=(1.0, 2.0, 3.0))
     late = Asked(

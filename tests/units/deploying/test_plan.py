@@ -122,7 +122,7 @@ def test_the_order_of_the_steps(tmp_path):
         "run 1 expand migration",
         "stop green, which has tree fff",
         "start 2 replicas of green",
-        "let the router know green, for requests that ask for it",
+        "let the router know green, for requests that ask for it; look at it",
         "give green 1 %, and judge it for 60 s",
         "give green 100 %",
         "green is it; blue stays warm for a rollback",

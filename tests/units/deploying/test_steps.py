@@ -1,5 +1,6 @@
 """Each step of a deployment can be done, found done, and taken back, by itself."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,7 +8,7 @@ import signal
 import pytest
 from conftest import eventually
 from msgspec import structs
-from yard import word
+from yard import ask, word
 
 from sametree import deploy_tasks
 from sametree.deploy import lease
@@ -86,6 +87,38 @@ def test_replica_after_replica_takes_over_and_goes_back(stand):
             step.undo()
         assert site.sizes() == {"blue": 1, "green": 0}
         assert word(site) == "one"
+
+
+def test_a_side_is_looked_at_before_users_get_there(stand, monkeypatch):
+    with stand.changing(gate=Gate(probes=("/api",))) as change:
+        _, start, preview, *_ = steps.steps_of(change)
+        start.do()
+        before = change.site.router.stats().get("green")
+        preview.do()
+        seen = change.site.router.stats()["green"].requests
+        seen -= before.requests if before else 0
+        assert seen == traffic.CONNECTIONS * traffic.WARMS
+        state = change.site.folder / "services" / "green-1" / "state.json"
+        told = json.loads(state.read_text())
+        os.kill(told["keeper"], signal.SIGKILL)
+        os.kill(told["pid"], signal.SIGKILL)
+        monkeypatch.setattr(traffic, "CONNECTIONS", 1)
+        with pytest.raises(UnitFailed, match="/api of green answers 503.* blue has it"):
+            preview.do()
+        assert word(change.site) == "one"
+
+        change.site.environment = structs.replace(
+            change.site.environment, gate=Gate(probes=())
+        )
+        preview.do()  # nothing is asked for
+
+
+def test_what_fails_on_both_sides_is_no_fault_of_the_new_one(stand):
+    with stand.changing(gate=Gate(probes=("/nowhere",))) as change:
+        _, start, preview, *_ = steps.steps_of(change)
+        start.do()
+        preview.do()
+        assert ask(change.site, "/nowhere")[0] == 404
 
 
 def test_an_old_colour_is_left_with_some_and_gets_back_what_died(stand):

@@ -10,6 +10,7 @@ import http.client
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -197,6 +198,43 @@ class Probes:
                 self._known[colour][path] = change(self._known[colour][path], began)
             self._stopping.wait(max(0.0, began + self._every - time.monotonic()))
         connection.close()
+
+
+def ask(
+    address: tuple[str, int],
+    header: str,
+    colour: str,
+    paths: Sequence[str],
+    *,
+    times: int = 1,
+    at_once: int = 1,
+    timeout: float = TIMEOUT,
+) -> Mapping[str, Asked]:
+    """Ask ``colour`` for each path ``times`` times on each of ``at_once`` connections;
+    return what became of them, by path."""
+    known = {path: Asked(path=path) for path in paths}
+    turn = threading.Lock()
+
+    def one(_: int) -> None:
+        host, port = address
+        connection = http.client.HTTPConnection(host, port, timeout=timeout)
+        headers = {header: colour, "User-Agent": "sametree-probe"}
+        try:
+            for path in (*paths,) * times:
+                began = time.monotonic()
+                try:
+                    change = _probe(connection, path, headers, began + timeout)
+                except Exception as error:  # what the colour says may be anything
+                    connection.close()
+                    change = _unreachable(f"{path}: {_plain(error)}")
+                with turn:
+                    known[path] = change(known[path], began)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(one, range(at_once)))
+    return known
 
 
 def _below(path: str, prefixes: Sequence[str]) -> bool:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sametree.deploy import replicas
+from sametree.deploy.gate import probes
+from sametree.deploy.router.desired import PREVIEW
 from sametree.deploy.site import PAGES, ROUTER
 from sametree.deploy.strategies import WHOLE, Shift, Start, Stop
+from sametree.errors import UnitFailed
 from sametree.units.deploying import parts
 from sametree.units.deploying.change import Change
 from sametree.units.deploying.plan import percent, words
 
+CONNECTIONS, WARMS, FAILS = 8, 2, 2
+"""How a colour is looked at in advance: on so many connections at once, so often on each;
+and how many failures in a row are no accident."""
 DRAINS = 30.0
 """Seconds that requests at work have to end before their replicas are stopped."""
 
@@ -77,7 +83,8 @@ class Preview:
         new = self.change.plan.new
         if self.change.plan.old is None:
             return f"start the router, and let it know {new}"
-        return f"let the router know {new}, for requests that ask for it"
+        asked = "" if self.change.plan.back else "; look at it"
+        return f"let the router know {new}, for requests that ask for it{asked}"
 
     def done(self) -> bool:
         return bool(self.change.in_pools()[self.change.plan.new])
@@ -99,6 +106,32 @@ class Preview:
             site.router.prepare(desired)
             parts.start_router(site, change.code, change.at_wait)
         site.point(change.pointed(share), sizes, change.prefixes)
+        self._look()
+
+    def _look(self) -> None:
+        """Ask for what the gate asks for, before users do: so the first of them does
+        not wait for connections that are yet to be made. Raises UnitFailed when a path
+        fails that the old colour answers."""
+        change, plan = self.change, self.change.plan
+        paths = change.probes()
+        if plan.back or not paths:
+            return
+        address = (change.site.listen.host, change.site.listen.port)
+        asked = probes.ask(
+            address, PREVIEW, plan.new, paths, times=WARMS, at_once=CONNECTIONS
+        )
+        failing = [path for path, each in asked.items() if each.in_a_row >= FAILS]
+        if not failing or plan.old is None:
+            return
+        before = probes.ask(address, PREVIEW, plan.old, failing)
+        for path in failing:
+            if before[path].answered and before[path].failure is None:
+                raise UnitFailed(
+                    f"{path} of {plan.new} {asked[path].failure}, and {plan.old} has it;"
+                    " no user was sent there",
+                    f"`invoke logs {change.site.name} --colour {plan.new}` while it is"
+                    " there; the release is not promoted",
+                )
 
     def undo(self) -> None:
         change, site = self.change, self.change.site
