@@ -135,8 +135,8 @@ def test_a_service_that_does_not_start_is_told_with_its_last_words(served):
     assert "sample does not answer at" in said and "no such luck" in said
 
 
-def test_of_two_that_would_serve_one_checkout_the_second_is_refused(sample, capsys):
-    project = load(sample.root)
+def test_of_two_that_would_serve_one_checkout_the_second_is_refused(served, capsys):
+    project = served()
     folder = services.folder_of(project)
     with services.alone(folder):
         said, code = refused(tasks.up, project)
