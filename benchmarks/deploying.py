@@ -31,7 +31,7 @@ import traffic  # noqa: E402
 from conftest import environment  # noqa: E402
 from deployed_maria import STRATEGIES, Maria  # noqa: E402
 
-from sametree.deploy import journal  # noqa: E402
+from sametree.stepwise import journal  # noqa: E402
 from sametree.deploy.site import Site  # noqa: E402
 
 PATHS = ["/api/conversations", "/", "/version"]

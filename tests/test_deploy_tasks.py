@@ -10,7 +10,7 @@ import pytest
 from conftest import REPOSITORY, environment, eventually
 from yard import Yard, ask, word
 
-from sametree.deploy import audit
+from sametree.stepwise import audit
 
 pytestmark = pytest.mark.proof
 

@@ -11,7 +11,7 @@ import traffic
 from deployed_maria import STRATEGIES, Maria
 from yard import ask
 
-from sametree.deploy import journal
+from sametree.stepwise import journal
 from sametree.units.deploying import looking
 
 pytestmark = pytest.mark.proof(seconds=120)

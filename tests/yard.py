@@ -20,7 +20,8 @@ from sametree import deploy_tasks, proofs, records, settings
 from sametree.artifacts import install
 from sametree.artifacts import manifest as manifests
 from sametree.artifacts.manifest import Manifest
-from sametree.deploy import journal, lease, own_database, replicas
+from sametree.deploy import own_database, replicas
+from sametree.stepwise import journal, lease
 from sametree.deploy import site as sites
 from sametree.deploy.site import Site
 from sametree.deploy.strategies import WHOLE

@@ -186,7 +186,7 @@ def lock_status(project: Project, name: str) -> None:
 
 def break_lock(project: Project, name: str) -> None:
     """Take the lease of environment ``name`` from whoever has it."""
-    from sametree.deploy import lease
+    from sametree.stepwise import lease
 
     site = preflight.find(project, name)
     found = lease.break_(site.folder) if site.folder.exists() else None

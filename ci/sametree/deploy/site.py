@@ -10,7 +10,7 @@ from pathlib import Path
 from sametree import files
 from sametree.deploy import colours, replicas
 from sametree.deploy.colours import Colours
-from sametree.deploy.lease import Held
+from sametree.stepwise.lease import Held
 from sametree.deploy.router import Router
 from sametree.deploy.router.desired import Desired, Endpoint
 from sametree.deploy.runners import Runner

@@ -173,6 +173,42 @@ class CI(Table, frozen=True):
     proof_days: Annotated[int, Meta(ge=1)] = 30
 
 
+class Target(Table, frozen=True):
+    """A place where released files go: a package index, or the releases of GitHub.
+
+    ``address`` is that of the API which takes them, ``simple`` where an index lists its
+    files; without them, it is the place that the tools of the field take by default.
+    ``token`` is the name of the variable that holds the token. Only files of
+    ``components`` go there; empty means of all that are released.
+    """
+
+    kind: Literal["index", "github"]
+    address: str = ""
+    simple: str = ""
+    token: VariableName | None = None
+    components: tuple[str, ...] = ()
+
+
+class Release(Table, frozen=True):
+    """What ``invoke release`` publishes, where, and what follows.
+
+    ``versions`` says whether all components have one version, or each its own.
+    ``components`` are those whose files are built and published; with none, only a tag
+    is made. The tag goes to ``remote``, the entries to the file ``changelog``, the files
+    to ``targets``. Then the release is deployed to the environments ``deploy``, in their
+    order. ``smoke`` has, by component, the command that has to end with 0 where nothing
+    but its wheel is installed.
+    """
+
+    versions: Literal["one", "own"] = "one"
+    components: tuple[str, ...] = ()
+    targets: dict[Name, Target] = {}
+    remote: str = "origin"
+    changelog: str = "CHANGELOG.md"
+    deploy: tuple[str, ...] = ()
+    smoke: dict[str, tuple[str, ...]] = {}
+
+
 class Settings(Table, frozen=True):
     """The whole of ``[tool.sametree]``; every folder is relative to the project."""
 
@@ -182,6 +218,7 @@ class Settings(Table, frozen=True):
     variables: dict[VariableName, Variable] = {}
     ci: CI = CI()
     environments: dict[Name, Environment] = {}
+    release: Release = Release()
     main_branch: str = "main"
     locks: str = "locks"
     reports: str = "reports"

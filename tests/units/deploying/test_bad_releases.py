@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 from yard import ask, word
 
-from sametree.deploy import audit, journal, lease
+from sametree.stepwise import audit, journal, lease
 from sametree.errors import UnitFailed
 from sametree.units.deploying import looking
 

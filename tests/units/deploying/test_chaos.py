@@ -11,7 +11,7 @@ import traffic
 from conftest import eventually, small_disk
 from yard import word
 
-from sametree.deploy import audit, journal, lease
+from sametree.stepwise import audit, journal, lease
 from sametree.errors import SametreeError, UsageError
 from sametree.units.deploying import looking
 

@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from sametree.deploy import audit, lease
+from sametree.stepwise import audit, lease
 from sametree.errors import UsageError
 from sametree.units.deploying import contracts, steps
 

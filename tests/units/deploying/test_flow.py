@@ -14,7 +14,7 @@ from yard import ask, free_port, word
 
 from sametree import deploy_tasks
 from sametree.artifacts import manifest
-from sametree.deploy import audit, journal, lease
+from sametree.stepwise import audit, journal, lease
 from sametree.errors import UnitFailed, UsageError
 from sametree.units import deploy
 from sametree.units.deploying import flow, looking

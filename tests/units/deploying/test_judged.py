@@ -6,7 +6,7 @@ import pytest
 import traffic
 from yard import word
 
-from sametree.deploy import audit, journal
+from sametree.stepwise import audit, journal
 from sametree.errors import UnitFailed
 from sametree.units.deploying import looking
 

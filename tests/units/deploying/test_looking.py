@@ -12,7 +12,7 @@ from msgspec import structs
 from yard import word
 
 from sametree.artifacts import manifest
-from sametree.deploy import audit, lease
+from sametree.stepwise import audit, lease
 from sametree.deploy.router import Router
 from sametree.deploy.site import site
 from sametree.errors import UsageError

@@ -9,7 +9,7 @@ from msgspec import structs
 from yard import Yard, ask, word
 
 from sametree.artifacts import manifest as manifests
-from sametree.deploy import audit, journal, lease
+from sametree.stepwise import audit, journal, lease
 from sametree.deploy import site as sites
 from sametree.deploy.runners.process import Processes
 from sametree.errors import SurroundingsError, UnitFailed, UsageError

@@ -10,14 +10,14 @@ from contextlib import nullcontext
 import pytest
 from yard import free_port, word
 
-from sametree.deploy import audit, engine, journal, lease
+from sametree.stepwise import audit, engine, journal, lease
 from sametree.errors import UnitFailed
 from sametree.units.deploying import looking
 
 DEPLOYER = """
 import os, sys
 sys.path[:0] = {path!r}
-from sametree.deploy import journal
+from sametree.stepwise import journal
 from yard import Yard
 from pathlib import Path
 from conftest import Sample

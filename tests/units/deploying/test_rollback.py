@@ -9,7 +9,7 @@ from yard import word
 
 from sametree import deploy_tasks
 from sametree.artifacts import manifest
-from sametree.deploy import audit, lease
+from sametree.stepwise import audit, lease
 from sametree.errors import UsageError
 from sametree.units.deploying import rollback
 from sametree.units.deploying.flow import Asked

@@ -9,7 +9,7 @@ from conftest import eventually
 from yard import ask, word
 
 from sametree.artifacts import manifest
-from sametree.deploy import audit
+from sametree.stepwise import audit
 from sametree.deploy.strategies import WHOLE
 from sametree.errors import UsageError
 from sametree.units.deploying import looking, sizing

@@ -11,7 +11,7 @@ from msgspec import structs
 from yard import ask, word
 
 from sametree import deploy_tasks
-from sametree.deploy import lease
+from sametree.stepwise import lease
 from sametree.deploy.router import envoy
 from sametree.deploy.router.desired import Desired
 from sametree.deploy.strategies import Shift, Start, Stop

@@ -8,7 +8,7 @@ from yard import ask, word
 
 from sametree import deploy_tasks
 from sametree.artifacts import manifest
-from sametree.deploy import audit, lease
+from sametree.stepwise import audit, lease
 from sametree.deploy.runners import Service
 from sametree.errors import UnitFailed, UsageError
 

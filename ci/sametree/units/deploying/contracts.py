@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from sametree import records
-from sametree.deploy import audit, lease
+from sametree.stepwise import audit, lease
 from sametree.deploy.site import Site
 from sametree.deploy.strategies import COLOURS
 from sametree.errors import UsageError

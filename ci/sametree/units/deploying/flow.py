@@ -15,9 +15,10 @@ from sametree import files, records, terminal
 from sametree.artifacts import install
 from sametree.artifacts import manifest as manifests
 from sametree.artifacts.manifest import Manifest
-from sametree.deploy import audit, engine, journal, lease, replicas, schema
-from sametree.deploy.engine import Half, Step, Stopped, Undone, Wish
-from sametree.deploy.journal import Journal
+from sametree.deploy import replicas, schema
+from sametree.stepwise import audit, engine, journal, lease
+from sametree.stepwise.engine import Half, Step, Stopped, Undone, Wish
+from sametree.stepwise.journal import Journal
 from sametree.deploy.site import LOCAL, ROUTER, Site
 from sametree.deploy.strategies import moves, other
 from sametree.errors import UnitFailed, UsageError

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from sametree import terminal
 from sametree.digests import digest
-from sametree.deploy import audit, colours, journal, lease, replicas
+from sametree.deploy import colours, replicas
+from sametree.stepwise import audit, journal, lease
 from sametree.deploy.runners import Running
 from sametree.deploy.site import DATABASE, PAGES, ROUTER, Site
 from sametree.deploy.strategies import COLOURS, WHOLE, Colour

@@ -11,7 +11,8 @@ from msgspec import structs
 from sametree import records, terminal
 from sametree.artifacts import install
 from sametree.artifacts.manifest import Manifest
-from sametree.deploy import audit, lease, replicas
+from sametree.deploy import replicas
+from sametree.stepwise import audit, lease
 from sametree.deploy.colours import Colours, Side
 from sametree.deploy.site import LOCAL, Site
 from sametree.deploy.strategies import WHOLE, Colour, moves, other

@@ -8,7 +8,8 @@ from msgspec import structs
 
 from sametree import records, terminal
 from sametree.artifacts import install
-from sametree.deploy import audit, engine, lease, replicas
+from sametree.deploy import replicas
+from sametree.stepwise import audit, engine, lease
 from sametree.deploy.site import DATABASE, ROUTER, Site
 from sametree.deploy.strategies import WHOLE
 from sametree.errors import UsageError

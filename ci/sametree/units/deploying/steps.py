@@ -10,7 +10,8 @@ from msgspec import structs
 
 from sametree import machine
 from sametree.artifacts import install
-from sametree.deploy import audit, engine, replicas
+from sametree.deploy import replicas
+from sametree.stepwise import audit, engine
 from sametree.deploy.colours import Side
 from sametree.deploy.site import DATABASE
 from sametree.deploy.strategies import WHOLE, Shift, Start

@@ -3,7 +3,7 @@
 import threading
 
 from sametree import masking
-from sametree.deploy import audit
+from sametree.stepwise import audit
 
 
 def written(folder, count=3):

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn, Protocol
 
-from sametree.deploy.journal import Journal
-from sametree.deploy.lease import Lost
+from sametree.stepwise.journal import Journal
+from sametree.stepwise.lease import Lost
 from sametree.errors import INTERRUPTED, SametreeError, of_machine
 
 

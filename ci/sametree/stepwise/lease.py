@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from sametree import files, machine, processes, terminal
-from sametree.deploy import audit
+from sametree.stepwise import audit
 from sametree.errors import SurroundingsError, UsageError
 
 FILE, FENCE, LOCK = "lease.json", "fence", "lease.lock"

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from sametree.deploy import engine, journal, lease
+from sametree.stepwise import engine, journal, lease
 from sametree.errors import INTERRUPTED, SametreeError, SurroundingsError, UnitFailed
 
 

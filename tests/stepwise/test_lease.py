@@ -9,13 +9,13 @@ import time
 
 import pytest
 
-from sametree.deploy import audit, lease
+from sametree.stepwise import audit, lease
 from sametree.errors import SurroundingsError, UsageError
 
 OWNER = """
 import sys, time
 from pathlib import Path
-from sametree.deploy import lease
+from sametree.stepwise import lease
 with lease.held(Path(sys.argv[1]), "run", "deploy"):
     print("held", flush=True)
     time.sleep(60)
