@@ -12,8 +12,9 @@ import pytest
 from conftest import eventually, processes_with
 from hubs import git, record
 
+from sametree import git_calls
 from sametree.errors import SurroundingsError, UsageError
-from sametree.sharing import calls, notes
+from sametree.sharing import notes
 
 
 def refusal(hub, **options):
@@ -59,7 +60,7 @@ def test_a_host_that_does_not_exist_is_told_as_the_networks_fault(hub):
 
 
 def test_a_remote_that_never_answers_is_given_up(hub, monkeypatch):
-    monkeypatch.setattr(calls, "NETWORK", 0.5)
+    monkeypatch.setattr(git_calls, "NETWORK", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/r.git"
         hub.first.git("remote", "set-url", "origin", address)
@@ -83,8 +84,8 @@ def test_where_nobody_is_there_git_does_not_ask(hub):
 
 
 def test_git_that_ignores_sigterm_is_killed(hub, monkeypatch):
-    monkeypatch.setattr(calls, "NETWORK", 0.3)
-    monkeypatch.setattr(calls, "KINDNESS", 0.3)
+    monkeypatch.setattr(git_calls, "NETWORK", 0.3)
+    monkeypatch.setattr(git_calls, "KINDNESS", 0.3)
     stubborn = hub.folder / "stubborn"
     stubborn.write_text("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.1; done\n")
     stubborn.chmod(0o755)
@@ -119,29 +120,6 @@ def test_without_git_it_is_told_to_install_it(hub, monkeypatch, tmp_path):
     with pytest.raises(SurroundingsError, match="there is no git on this machine"):
         notes.push(hub.first.root, [made])
     assert notes.known(hub.first.root) == []
-
-
-@pytest.mark.parametrize(
-    ("said", "cure"),
-    [
-        ("remote: Permission to o/r.git denied to bot.\nerror: 403", "get the right"),
-        ("git@github.com: Permission denied (publickey).", "get the right"),
-        ("fatal: could not read Username for 'https://x': no tty", "get the right"),
-        ("remote: Repository not found.", "the remote's address"),
-        ("ssh: connect to host x port 22: Connection refused", "at the network"),
-        ("fatal: the remote end hung up unexpectedly", "at the network"),
-        ("remote: error: GH006: Protected ref update failed", "rules of the server"),
-        ("fatal: something new", "nothing is lost"),
-        ("", "nothing is lost"),
-    ],
-)
-def test_what_to_do_follows_from_what_git_says(hub, said, cure):
-    assert cure in calls.refused("x took no records", said).cure
-
-
-def test_on_github_the_workflow_is_told_what_it_lacks(hub, on_github):
-    told = calls.refused("x took no records", "remote: Permission to o/r.git denied")
-    assert "permissions: contents: write" in told.cure
 
 
 def test_passwords_in_addresses_are_never_shown(hub):

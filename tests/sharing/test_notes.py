@@ -13,9 +13,9 @@ from conftest import eventually
 from hubs import git, known, line_of, of_ci, record
 from repositories import AUTHOR, Repository
 
-from sametree import records, signatures
+from sametree import git_calls, records, signatures
 from sametree.errors import SurroundingsError, UsageError
-from sametree.sharing import calls, notes
+from sametree.sharing import notes
 from sametree.sharing.store import Notes
 
 DAY = 86_400.0
@@ -518,13 +518,13 @@ def test_a_thousand_records_are_read_with_four_calls_of_git(hub, monkeypatch):
     found = [msgspec.structs.replace(made, run=f"run-{n}") for n in range(1000)]
     notes.push(hub.first.root, found)
     called = []
-    call = calls.call
+    call = git_calls.call
 
     def counted(root, *args, **more):
         called.append(args[0])
         return call(root, *args, **more)
 
-    monkeypatch.setattr(calls, "call", counted)
+    monkeypatch.setattr(git_calls, "call", counted)
     began = time.perf_counter()
     assert len(notes.known(hub.first.root)) == 1000
     assert called == ["for-each-ref", "rev-parse", "ls-tree", "cat-file"]

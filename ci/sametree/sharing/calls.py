@@ -1,98 +1,21 @@
-"""How is git asked to share records, and what does its refusal mean for a person?
-
-The user's hooks, signing, tags and submodules have no part in it, and nothing but our
-own ref is written.
+"""How is git asked to share records? Nothing but our own ref is written, and whatever
+git refuses, a person is told that no record is lost.
 """
 
 from __future__ import annotations
 
-import base64
 import os
-import re
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
-from sametree import git, machine
+from sametree import git_calls
 from sametree.errors import SurroundingsError, UsageError
+from sametree.git_calls import Busy as Busy  # noqa: F401 (calls.Busy)
+from sametree.git_calls import resolved as resolved  # noqa: F401
+from sametree.git_calls import shown as shown  # noqa: F401
 
-NETWORK = 120.0
-"""Seconds for one call to a remote, where nobody sits before it to type a password."""
-KINDNESS = 2.0
-"""Seconds that a call has to clean up after SIGTERM."""
 LOST = "nothing is lost: the records stay in .sametree/runs"
-
-_OURS = tuple(
-    word
-    for setting in (
-        "core.hooksPath=/dev/null",
-        # Reflogs would keep what was pruned.
-        "core.logAllRefUpdates=false",
-        "gc.auto=0",
-        "maintenance.auto=false",
-        "fetch.writeCommitGraph=false",
-        "push.gpgSign=false",
-        "push.followTags=false",
-    )
-    for word in ("-c", setting)
-)
-_FETCH = (
-    *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-prune"),
-    *("--no-recurse-submodules", "--no-auto-gc", "--refmap="),
-    "--no-filter",  # in a partial clone, each note would be fetched by itself
-)
-_PUSH = (
-    *("push", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags"),
-    "--recurse-submodules=no",
-)
-_BUSY = re.compile(
-    r"stale info|fetch first|cannot lock ref|failed to (lock|update ref)"
-    r"|incorrect old value|already exists"
-)
-"""How git says that somebody else was faster (send-pack.c, receive-pack.c, refs.c)."""
-_RIGHTS = "get the right to write there; `git remote -v` shows where that is"
-_RIGHTS_ON_GITHUB = (
-    "the job needs `permissions: contents: write`, and GITHUB_TOKEN in the environment"
-    " of this step"
-)
-_CURES = (
-    (
-        r"hook declined|protected",
-        "let the rules of the server allow pushes to refs/notes/sametree",
-    ),
-    (
-        r"\b40[13]\b|permission|denied|not allowed|unauthori[sz]ed|authentication"
-        r"|username",
-        _RIGHTS,
-    ),
-    (
-        r"not appear to be a git repository|not found|not exist",
-        "look at the remote's address: git remote -v",
-    ),
-    (
-        r"resolve host|connect to|connection|timed out|network|early eof|hung up",
-        "look at the network and the remote's address, then try again",
-    ),
-)
-"""What to do, by what git says; the first that fits."""
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """How a call of git ended: exit code, output, and what it said beside it."""
-
-    code: int
-    output: bytes
-    said: str
-
-
-class Busy(Exception):
-    """Somebody else wrote the ref between our look at it and our push."""
 
 
 def ask(
@@ -102,10 +25,8 @@ def ask(
 
     Raises SurroundingsError, with what git said, when it fails.
     """
-    done = call(root, *args, given=given, env=env)
-    if done.code:
-        raise SurroundingsError(f"git {args[0]} failed: {told(done.said)}", LOST)
-    return done.output
+    with _nothing_is_lost():
+        return git_calls.ask(root, *args, given=given, env=env)
 
 
 def repository(root: Path) -> Path:
@@ -113,35 +34,23 @@ def repository(root: Path) -> Path:
 
     Raises UsageError where there is no repository that git will open.
     """
-    done = call(root, "rev-parse", "--git-common-dir")
+    done = git_calls.call(root, "rev-parse", "--git-common-dir")
     if done.code:
         raise UsageError(
             f"records are shared by git, and {root} is in no repository that git"
-            f" opens: {told(done.said)}",
+            f" opens: {git_calls.told(done.said)}",
             "share them from a clone of the project",
         )
     return root / os.fsdecode(done.output.removesuffix(b"\n"))
 
 
 def target(root: Path, remote: str) -> str:
-    """Return what to fetch from, and push to, so that both are the same place.
+    """Return what to fetch from, and push to (see ``git_calls.target``).
 
-    It is the name of the remote, or its own address for pushes where it has one.
     Raises UsageError when there is no such remote.
     """
-    known = ask(root, "remote").decode(errors="surrogateescape").split("\n")
-    if remote not in known or not remote:
-        there = ", ".join(filter(None, known))
-        raise UsageError(
-            f"there is no remote {remote!r}; "
-            + (f"there is {there}" if there else "this clone has none"),
-            "name another with --remote, or add it: git remote add NAME ADDRESS",
-        )
-    asked = ("remote", "get-url", "--all")
-    fetched = ask(root, *asked, remote).decode(errors="surrogateescape").split("\n")
-    pushed = ask(root, *asked, "--push", remote).decode(errors="surrogateescape")
-    places = pushed.split("\n")
-    return remote if places == fetched[:1] + [""] else places[0]
+    with _nothing_is_lost():
+        return git_calls.target(root, remote, "name another with --remote")
 
 
 def fetch(root: Path, remote: str, ref: str, own: str) -> str:
@@ -149,14 +58,17 @@ def fetch(root: Path, remote: str, ref: str, own: str) -> str:
 
     Raises SurroundingsError when the remote cannot be reached.
     """
-    done = call(root, *_FETCH, remote, f"+{ref}:{own}", network=True)
-    if not done.code:
-        return resolved(root, own)
-    if "couldn't find remote ref" not in done.said:
-        raise refused(f"{shown(remote)} cannot be asked for records", done.said)
-    if resolved(root, own):
-        ask(root, "update-ref", "-d", own)
-    return ""
+    with _nothing_is_lost():
+        spec = f"+{ref}:{own}"
+        done = git_calls.call(root, *git_calls.FETCH, remote, spec, network=True)
+        if not done.code:
+            return resolved(root, own)
+        if "couldn't find remote ref" not in done.said:
+            problem = f"{shown(remote)} cannot be asked for records"
+            raise git_calls.refused(problem, done.said, ref)
+        if resolved(root, own):
+            git_calls.ask(root, "update-ref", "-d", own)
+        return ""
 
 
 def push(root: Path, remote: str, ref: str, new: str, old: str) -> None:
@@ -165,137 +77,15 @@ def push(root: Path, remote: str, ref: str, new: str, old: str) -> None:
     Raises Busy when it is not, and SurroundingsError when the remote cannot be reached
     or refuses.
     """
-    lease = f"--force-with-lease={ref}:{old}"
-    done = call(root, *_PUSH, lease, remote, f"{new}:{ref}", network=True)
-    if not done.code:
-        return
-    rows = done.output.decode(errors="replace").splitlines()
-    reason = "".join(row.split("\t")[-1] for row in rows if row.startswith("!"))
-    if _BUSY.search(reason or done.said):
-        raise Busy(told(reason or done.said))
-    said = f"{reason}\n{done.said}" if reason else done.said
-    raise refused(f"{shown(remote)} took no records", said)
+    with _nothing_is_lost():
+        git_calls.push(root, remote, ref, new, old, "records")
 
 
-def resolved(root: Path, name: str) -> str:
-    """Return the id that ``name`` stands for, "" when there is nothing."""
-    done = call(root, "rev-parse", "--quiet", "--verify", name)
-    return "" if done.code else done.output.decode().strip()
-
-
-def refused(problem: str, said: str) -> SurroundingsError:
-    """Return the error for a remote that did not do what it should; git ``said`` why."""
-    fitting = (cure for sign, cure in _CURES if re.search(sign, said, re.IGNORECASE))
-    cure = next(fitting, "")
-    if cure == _RIGHTS and machine.place().name == "github":
-        cure = _RIGHTS_ON_GITHUB
-    return SurroundingsError(
-        f"{problem}: {told(said)}", f"{cure}; {LOST}" if cure else LOST
-    )
-
-
-def told(said: str) -> str:
-    """Return what matters of what git said, without passwords in addresses.
-
-    >>> told("hint: x\\nfatal: unable to access 'https://ada:pw@host/r/': refused\\n")
-    "unable to access 'https://host/r/': refused"
-    """
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    signs = ("fatal:", "error:", "remote:", "ssh:", "[")
-    telling = [line for line in lines if line.startswith(signs)] or lines
-    telling = [line for line in telling if "failed to push some refs" not in line]
-    plain = (re.sub(r"^(fatal|error): ", "", shown(line)) for line in telling[:4])
-    return "; ".join(plain) or "git does not say why"
-
-
-def call(
-    root: Path,
-    *args: str,
-    given: bytes = b"",
-    env: Mapping[str, str] = {},
-    network: bool = False,
-) -> Answer:
-    """Run ``git ARGS`` in ``root`` to its end. One to a remote ends after NETWORK
-    seconds, unless there is a terminal on which a person may be asked for a password.
-
-    Raises SurroundingsError when there is no git, or the remote does not answer.
-    """
-    asked = network and sys.stdin is not None and sys.stdin.isatty()
-    # With `git replace` one object would be taken for another.
-    own = {"GIT_NO_REPLACE_OBJECTS": "1", **(_credentials() if network else {}), **env}
-    if not asked:
-        own["GIT_TERMINAL_PROMPT"] = "0"
+@contextmanager
+def _nothing_is_lost() -> Iterator[None]:
+    """Tell with every refusal that no record is lost."""
     try:
-        process = subprocess.Popen(
-            ["git", *_OURS, *args],
-            cwd=root,
-            env=git.environment(own),
-            stdin=subprocess.PIPE if given else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # A group of its own can be ended with all that git has started; but only
-            # the terminal's own group can ask.
-            process_group=None if asked else 0,
-        )
-    except FileNotFoundError:
-        raise SurroundingsError(
-            "there is no git on this machine", "install git, version 2.31 or newer"
-        ) from None
-    try:
-        output, said = process.communicate(
-            given or None, timeout=NETWORK if network and not asked else None
-        )
-    except subprocess.TimeoutExpired:
-        _stop(process, group=not asked)
-        raise SurroundingsError(
-            f"git {args[0]}: no answer from the remote for {NETWORK:.0f} s",
-            f"look at the network and the remote's address, then try again; {LOST}",
-        ) from None
-    except BaseException:
-        _stop(process, group=not asked)
-        raise
-    return Answer(process.returncode, output, said.decode(errors="replace"))
-
-
-def _credentials(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables that give git GitHub's token, where a step has it.
-
-    A checkout that keeps no credentials (persist-credentials: false) leaves git
-    without. Not as an argument: command lines are for all to see.
-    """
-    server, token = environ.get("GITHUB_SERVER_URL"), environ.get("GITHUB_TOKEN")
-    if machine.place(environ).name != "github" or not server or not token:
-        return {}
-    known = environ.get("GIT_CONFIG_COUNT", "")
-    first = int(known) if known.isdigit() else 0
-    secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-    # The empty one takes back what a checkout may have left: GitHub refuses two.
-    values = ("", f"AUTHORIZATION: basic {secret}")
-    found = {"GIT_CONFIG_COUNT": str(first + len(values))}
-    for number, value in enumerate(values, first):
-        found[f"GIT_CONFIG_KEY_{number}"] = f"http.{server}/.extraheader"
-        found[f"GIT_CONFIG_VALUE_{number}"] = value
-    return found
-
-
-def _stop(process: subprocess.Popen[bytes], *, group: bool) -> None:
-    """End git and all that it has started; they have time to remove their lock files."""
-    send = os.killpg if group else os.kill
-    deadline = time.monotonic() + KINDNESS
-    with suppress(ProcessLookupError, PermissionError):
-        send(process.pid, signal.SIGTERM)
-        while time.monotonic() < deadline:
-            process.poll()
-            send(process.pid, 0)  # tells that nobody is left
-            time.sleep(0.01)
-        send(process.pid, signal.SIGKILL)
-    process.wait()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            with suppress(OSError):
-                pipe.close()
-
-
-def shown(text: str) -> str:
-    """Return ``text`` without user and password in addresses."""
-    return re.sub(r"(\w://)[^/@\s']*@", r"\1", text)
+        yield
+    except SurroundingsError as error:
+        cure = f"{error.cure}; {LOST}" if error.cure else LOST
+        raise SurroundingsError(error.problem, cure) from None
