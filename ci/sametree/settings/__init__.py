@@ -11,7 +11,7 @@ import msgspec
 
 from sametree.errors import SettingsError, UsageError
 from sametree.settings import decode, detect
-from sametree.settings.model import Component, Coverage, Database, Settings
+from sametree.settings.model import Component, Coverage, Database, Release, Settings
 
 __all__ = ["Component", "Coverage", "Database", "Project", "Settings", "load", "schema"]
 
@@ -205,6 +205,10 @@ def _contradictions(root: Path, settings: Settings) -> Sequence[decode.Problem]:
         from sametree.settings import environments
 
         wrong += environments.problems(settings)
+    if settings.release != Release():
+        from sametree.settings import releases
+
+        wrong += releases.problems(settings)
     if settings.database and settings.database.component not in names:
         wrong.append(
             decode.Problem(
