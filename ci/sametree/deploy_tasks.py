@@ -125,13 +125,14 @@ def retire(project: Project, name: str) -> None:
 def down(project: Project, name: str = LOCAL, *, yes: bool = False) -> bool:
     """Stop all of environment ``name``, once somebody agrees where others use it; return
     whether anything ran."""
-    from sametree.units.deploying import flow, sizing
+    from sametree.stepwise import telling
+    from sametree.units.deploying import sizing
 
     site = preflight.find(project, name)
     if not site.runner.inspect():
         return False
     if name != LOCAL:
-        flow.agree(f"stop all of {name}, for all its users", yes)
+        telling.agree(f"stop all of {name}, for all its users", yes)
     return sizing.down(site)
 
 

@@ -253,3 +253,33 @@ class TestJournals:
         journal.new(folder, "20260101").begin("deploy", {"n": 1})
         journal.new(folder, "20260102").begin("deploy", {"n": 2})
         assert journal.open_one(folder).run == "20260102"
+
+
+def test_behind_the_last_step_that_is_undone_nothing_is_taken_back(folder, world):
+    written = journal.new(folder, "run")
+    failing = Write(world, "c", UnitFailed("the index is full", "make room"))
+    steps = [Write(world, "a"), Write(world, "b"), failing]
+    with pytest.raises(engine.Left, match="the index is full") as caught:
+        engine.run(steps, written, lambda: None, engine.Wish(), Told(), 1)
+    assert caught.value.cure == "make room"
+    assert there(world) == ["a", "b", "c"]
+    assert [written.last(number) for number in range(3)] == ["done", "done", "failed"]
+    failing.error = None
+    engine.run(steps, written, lambda: None, engine.Wish(), Told(), 1)
+    assert failing.times == 2
+
+
+def test_up_to_it_all_is_undone(folder, world):
+    written = journal.new(folder, "run")
+    steps = [Write(world, "a"), Write(world, "b", UnitFailed("no"))]
+    with pytest.raises(engine.Undone, match="no"):
+        engine.run(steps, written, lambda: None, engine.Wish(), Told(), 1)
+    assert there(world) == []
+
+
+def test_what_nobody_knows_to_be_done_is_not_undone(folder, world):
+    written = journal.new(folder, "run")
+    steps = [Write(world, "a"), Write(world, "b", engine.Unsure("no answer"))]
+    with pytest.raises(engine.Left, match="no answer"):
+        engine.run(steps, written, lambda: None, engine.Wish(), Told(), 1)
+    assert there(world) == ["a", "b"]

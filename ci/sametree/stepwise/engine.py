@@ -61,6 +61,15 @@ class Half(SametreeError):
     """A step failed, and not all could be undone: that is still to be done."""
 
 
+class Left(SametreeError):
+    """A step failed where nothing is undone any more: what was done stands, and the rest
+    is still to be done."""
+
+
+class Unsure(SametreeError):
+    """Nobody knows whether the step was done: it is neither undone nor gone on with."""
+
+
 class Wish:
     """Whether somebody wants it to stop (Ctrl-C once) or to be undone (twice)."""
 
@@ -114,13 +123,15 @@ def run(
     allowed: Callable[[], None],
     wish: Wish,
     teller: Teller,
+    last_undone: int | None = None,
 ) -> None:
     """Do what is left of ``steps``, in their order.
 
     ``allowed`` raises Lost when we may not change anything any more; it is asked before
-    each step. When a step fails, or Ctrl-C comes twice, all that was begun is undone.
+    each step. When a step fails, or Ctrl-C comes twice, all that was begun is undone;
+    but behind the step ``last_undone`` (by its number) there is no way back.
     Raises Stopped (what was done stands), Lost (nobody undoes: it is another's now),
-    Undone, which says why, and Half, which says what is in the way.
+    Undone, which says why, Half, which says what is in the way, and Left.
     """
     for number, step in enumerate(steps):
         wish.at_border()
@@ -141,6 +152,9 @@ def run(
             reason = _reason(error)
             teller.ends(number, step, time.monotonic() - began, "failed")
             _note(journal, "failed", number, problem=str(reason))
+            final = last_undone is not None and number > last_undone
+            if final or isinstance(error, Unsure):
+                raise Left(reason.problem, reason.cure) from None
             try:
                 undo(steps, journal, allowed, teller)
             except (SametreeError, OSError) as second:

@@ -97,14 +97,14 @@ def read(folder: Path) -> Lease | None:
 
 
 @contextmanager
-def held(folder: Path, run: str, what: str) -> Iterator[Held]:
+def held(folder: Path, run: str, what: str, way_out: str = "") -> Iterator[Held]:
     """Have the lease for the length of the block; it is given back however that ends.
 
-    A stale one is taken over, which the audit trail tells. Raises UsageError, which
-    names the owner, when somebody has it.
+    ``way_out`` tells who does not get it what to do. A stale one is taken over, which
+    the audit trail tells. Raises UsageError, which names the owner, when somebody has it.
     """
     files.add_exclude_file(folder)  # it may be anywhere in the project
-    ours = _take(folder, run, what)
+    ours = _take(folder, run, what, way_out)
     ended = threading.Event()
     beating = threading.Thread(target=_beat, args=(ours, ended.wait), daemon=True)
     beating.start()
@@ -131,7 +131,7 @@ def break_(folder: Path) -> Lease | None:
     return found
 
 
-def _take(folder: Path, run: str, what: str) -> Held:
+def _take(folder: Path, run: str, what: str, way_out: str) -> Held:
     now, told = time.time(), machine.told()
     with files.locked(folder / LOCK):
         old = read(folder)
@@ -141,7 +141,8 @@ def _take(folder: Path, run: str, what: str) -> Held:
             raise UsageError(
                 f"{folder.name} is being changed: {old.what}, by {old.who()},"
                 f" since {since}",
-                f"wait for it, or `invoke lock.break {folder.name}` when you know that"
+                way_out
+                or f"wait for it, or `invoke lock.break {folder.name}` when you know that"
                 " it is dead",
             )
         pid = os.getpid()

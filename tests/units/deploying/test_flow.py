@@ -14,7 +14,7 @@ from yard import ask, free_port, word
 
 from sametree import deploy_tasks
 from sametree.artifacts import manifest
-from sametree.stepwise import audit, journal, lease
+from sametree.stepwise import audit, journal, lease, telling
 from sametree.errors import UnitFailed, UsageError
 from sametree.units import deploy
 from sametree.units.deploying import flow, looking
@@ -185,14 +185,14 @@ def typing(monkeypatch, text):
 @pytest.mark.parametrize("text", ["y\n", " Yes \n"])
 def test_who_types_yes_has_agreed(monkeypatch, text):
     with typing(monkeypatch, text):
-        flow.agree("deploy this to staging", False)
+        telling.agree("deploy this to staging", False)
 
 
 @pytest.mark.parametrize("text", ["\n", "n\n", "sure\n", "\x04"])
 def test_all_else_changes_nothing(monkeypatch, text):
     with typing(monkeypatch, text):
         with pytest.raises(UsageError, match="not agreed to; nothing was changed"):
-            flow.agree("deploy this to staging", False)
+            telling.agree("deploy this to staging", False)
 
 
 class TestTheLastSession:

@@ -100,11 +100,10 @@ def test_it_can_be_undone_when_its_release_is_nowhere_any_more(yard, undo):
 @pytest.mark.parametrize(
     "strategy, ways",
     [
-        ("blue-green", ["--resume"]),
-        ("blue-green", ["--abort"]),
+        ("blue-green", ["--resume", "--abort"]),
         ("rolling", ["--resume", "--abort"]),
     ],
-    ids=["blue-green-resumed", "blue-green-aborted", "rolling"],
+    ids=["blue-green", "rolling"],
 )
 def test_a_kill_at_any_line_is_got_over(yard, strategy, ways):
     yard.sample.settings(f"""
@@ -125,7 +124,7 @@ def test_a_kill_at_any_line_is_got_over(yard, strategy, ways):
     while not done:
         done = not killed(yard, releases[1 - serves], lines)
         assert word(yard.site()) in ("one", "two")
-        undo = ways[lines % len(ways)] == "--abort"
+        undo = ways[lines // 2 % len(ways)] == "--abort"
         if not done:
             yard.go_on(undo=undo)
         if done or lines and not undo:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +15,7 @@ from sametree.artifacts import install
 from sametree.artifacts import manifest as manifests
 from sametree.artifacts.manifest import Manifest
 from sametree.deploy import replicas, schema
-from sametree.stepwise import audit, engine, journal, lease
+from sametree.stepwise import audit, engine, journal, lease, telling
 from sametree.stepwise.engine import Half, Step, Stopped, Undone, Wish
 from sametree.stepwise.journal import Journal
 from sametree.deploy.site import LOCAL, ROUTER, Site
@@ -85,7 +84,7 @@ def deploy(
         terminal.say("  --plan: nothing was changed")
         return
     if site.name != LOCAL:
-        agree(f"{plan.kind} this to {site.name}", asked.yes)
+        telling.agree(f"{plan.kind} this to {site.name}", asked.yes)
     with lease.held(site.folder, plan.run, plan.title()) as held:
         site.held = held
         if site.colours != seen:
@@ -181,22 +180,6 @@ def show(plan: Plan, listed: Sequence[Step]) -> None:
         terminal.say(f"  {number:>4}. {step.describe()}")
 
 
-def agree(what: str, yes: bool) -> None:
-    """Ask on the terminal; raises UsageError when nobody agrees."""
-    if yes:
-        return
-    if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(
-            "there is no terminal to ask on", "add --yes to agree to the plan"
-        )
-    try:
-        answer = input(f"  {what}? [y/N] ").strip().lower()
-    except EOFError:
-        answer = ""
-    if answer not in ("y", "yes"):
-        raise UsageError("not agreed to; nothing was changed")
-
-
 def refuse_open(site: Site) -> None:
     """Raise UsageError when a change of the environment was cut off."""
     if (found := journal.open_one(site.folder)) is None:
@@ -257,7 +240,7 @@ def carry_out(change: Change, written: Journal, *, undo: bool) -> None:
     listed = steps.steps_of(change)
     wish = Wish()
     change.at_wait = wish.at_border
-    teller = Teller(listed)
+    teller = telling.Teller(listed)
     ended: Callable[..., None] = lambda result, **told: _end(
         change, written, result, **told
     )
@@ -332,20 +315,3 @@ def _manifest_of(site: Site, plan: Plan, written: Journal) -> Manifest:
         return there.manifest
     place = _manifest_place(written)
     return manifests.decode(place.read_bytes(), str(place))
-
-
-class Teller:
-    """Tells what happens to each step, in a line."""
-
-    def __init__(self, listed: Sequence[Step]) -> None:
-        self.width = max(len(step.name) for step in listed)
-
-    def begins(self, number: int, step: Step) -> None:
-        """Nothing is said: the line comes with the end."""
-
-    def ends(self, number: int, step: Step, seconds: float, word: str) -> None:
-        """Print the line of a step."""
-        mark = terminal.mark("failed" if word == "failed" else "passed")
-        told = "" if word in ("done", "failed") else f"  {word}"
-        spent = terminal.duration(seconds)
-        terminal.say(f"  {mark}  {step.name:<{self.width}}  {spent:>8}{told}")

@@ -12,7 +12,7 @@ from sametree import records, terminal
 from sametree.artifacts import install
 from sametree.artifacts.manifest import Manifest
 from sametree.deploy import replicas
-from sametree.stepwise import audit, lease
+from sametree.stepwise import audit, lease, telling
 from sametree.deploy.colours import Colours, Side
 from sametree.deploy.site import LOCAL, Site
 from sametree.deploy.strategies import WHOLE, Colour, moves, other
@@ -45,7 +45,7 @@ def warm(site: Site, asked: Asked) -> Side:
         terminal.say("  --plan: nothing was changed")
         return side
     if site.name != LOCAL:
-        flow.agree(f"roll {site.name} back", asked.yes)
+        telling.agree(f"roll {site.name} back", asked.yes)
     began = time.monotonic()
     run = records.new_id()
     with lease.held(site.folder, run, f"roll back {site.name}") as held:
@@ -106,7 +106,7 @@ def cold(
         terminal.say("  --plan: nothing was changed")
         return
     if site.name != LOCAL:
-        flow.agree(f"roll {site.name} back", asked.yes)
+        telling.agree(f"roll {site.name} back", asked.yes)
     with lease.held(site.folder, plan.run, plan.title()) as held:
         site.held = held
         flow.carry_out(change, flow.begun(change), undo=False)
