@@ -248,7 +248,11 @@ class Pipeline:
                 self._ours = -1  # what ran may have changed what we know
 
     def plan(self, session: nox.Session) -> None:
-        """Print which units CI has to run for this tree, and why; in CI, write the matrix."""
+        """Print which units CI has to run for this tree, and why; in CI, write the matrix.
+
+        After ``--``: ``--here`` lets count what was proven here, ``--out=FILE`` writes it
+        as JSON.
+        """
         from sametree.units import plan
 
         with nox_calls.explained(session):
@@ -257,7 +261,7 @@ class Pipeline:
                 for name in self.project.settings.ci.sessions
                 for u in self.units(name)
             ]
-            plan.run(self.project, units)
+            plan.run(self.project, units, plan.wishes(session.posargs))
 
     def lock(self, session: nox.Session) -> None:
         """Make the locks anew; after ``--``: ``--upgrade [NAME ...]``."""

@@ -7,7 +7,7 @@ import time
 import msgspec
 import pytest
 
-from sametree import fingerprint, records
+from sametree import fingerprint, proofs, records
 from sametree.errors import UsageError
 from sametree.records import Record
 from sametree.settings import load
@@ -260,3 +260,36 @@ def test_only_what_the_tree_says_is_compared(project):
     now, _ = identity.identify(project, units(project))
     kinds = {name.partition(":")[0] for name in fingerprint.source_parts(now.parts)}
     assert kinds <= {"input", "lock", "arguments", "settings", "suite", "session"}
+
+
+def test_at_home_what_was_proven_here_counts_when_that_is_asked(
+    project, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.delenv("CI", raising=False)
+    asked = units(project)
+    out = tmp_path / "plan.json"
+    wish = plan.wishes(["--here", f"--out={out}"])
+    plan.run(project, asked, wish)
+    assert "2 of 2 units have to run" in capsys.readouterr().out
+    now = identity.identify(project, asked)[0]
+    proven = msgspec.structs.replace(
+        by_ci(project)[0], place="local", parts=dict(now.parts)
+    )
+    proofs.keep(
+        project.state,
+        msgspec.structs.replace(proven, fingerprint=now.fingerprint),
+    )
+    plan.run(project, asked, wish)
+    said = capsys.readouterr().out
+    assert "1 of 2 units have to run" in said and "here (run " in said
+    needed = {each["unit"]: each["needed"] for each in json.loads(out.read_bytes())}
+    assert needed == {asked[0].name: False, asked[1].name: True}
+    monkeypatch.setenv("CI", "true")  # where only CI's own signature counts
+    plan.run(project, asked, wish)
+    assert "2 of 2 units" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arg", ["--there", "--out", "--out=", "--here=yes"])
+def test_what_the_plan_does_not_know_is_refused(arg):
+    with pytest.raises(UsageError, match="the plan does not know"):
+        plan.wishes([arg])

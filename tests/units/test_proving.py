@@ -136,7 +136,11 @@ def test_what_a_signer_vouches_for_counts_with_his_key(sample, keys):
 
 @pytest.mark.parametrize(
     "change",
-    [{"tree": "0" * 40}, {"result": "failure"}, {"proves": False}],
+    [
+        {"tree": "0" * 40, "parts": {"session": "tests", "input:sample.py": "other"}},
+        {"result": "failure"},
+        {"proves": False},
+    ],
 )
 def test_a_signed_record_that_proves_nothing_of_the_tree_does_not_count(
     sample, keys, change
@@ -147,6 +151,18 @@ def test_a_signed_record_that_proves_nothing_of_the_tree_does_not_count(
     shared(sample, msgspec.structs.replace(record, **change), private)
     proofs.forget(sample.root / ".sametree", record.unit, record.fingerprint)
     assert found(sample) == []
+
+
+def test_a_signed_record_of_another_tree_counts_where_the_unit_takes_nothing_of_that(
+    sample, keys
+):
+    private, public = keys
+    trusting(sample, public)
+    record = proven(sample)
+    shared(sample, msgspec.structs.replace(record, tree="0" * 40), private)
+    proofs.forget(sample.root / ".sametree", record.unit, record.fingerprint)
+    (proof,) = found(sample)
+    assert proof.signer == public
 
 
 def test_nobody_else_counts(sample, keys):

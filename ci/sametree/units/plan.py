@@ -12,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -19,7 +20,7 @@ from sametree import answers, differences, fingerprint, machine, surroundings, t
 from sametree.errors import SametreeError, UsageError
 from sametree.records import Record
 from sametree.settings import Project
-from sametree.units import identity
+from sametree.units import identity, running
 from sametree.units.identity import Identity, Unit
 
 DAY = 86_400
@@ -39,6 +40,13 @@ class Job(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """The unit's name as jobs and artifacts may have it: ``tests-backend``."""
         return re.sub(r"[^A-Za-z0-9_.]+", "-", self.unit).strip("-")
+
+
+class Wishes(msgspec.Struct, frozen=True):
+    """Whether what was proven here counts, and the file that gets the plan as JSON."""
+
+    here: bool = False
+    out: str = ""
 
 
 def plan(
@@ -94,7 +102,24 @@ def names(unit: str) -> tuple[str, str]:
     return unit, unit.partition("(")[0]
 
 
-def run(project: Project, units: Sequence[Unit]) -> None:
+def wishes(args: Sequence[str]) -> Wishes:
+    """Return what follows ``--``. Raises UsageError for what the plan does not know."""
+    here, out = False, ""
+    for arg in args:
+        option, _, value = arg.partition("=")
+        if option == "--here" and not value:
+            here = True
+        elif option == "--out" and value:
+            out = value
+        else:
+            raise UsageError(
+                f"the plan does not know {arg!r}",
+                "nox -s plan -- [--here] [--out=FILE]",
+            )
+    return Wishes(here, out)
+
+
+def run(project: Project, units: Sequence[Unit], wish: Wishes = Wishes()) -> None:
     """Print the plan; in CI, write the matrix of its jobs to $GITHUB_OUTPUT.
 
     Raises UsageError as :func:`chosen` does.
@@ -104,6 +129,11 @@ def run(project: Project, units: Sequence[Unit]) -> None:
     looked_at = chosen(units)
     trusted, note = _trusted(project)
     jobs = plan(project, looked_at, trusted)
+    if wish.here and not machine.in_ci(os.environ):
+        jobs = _proven_here(project, looked_at, jobs)
+        note = ""
+    if wish.out:
+        Path(wish.out).write_bytes(msgspec.json.encode(jobs))
     rows = [
         (
             terminal.mark("running" if job.needed else "proven"),
@@ -116,7 +146,8 @@ def run(project: Project, units: Sequence[Unit]) -> None:
     for line in terminal.table(rows) if rows else []:
         terminal.say(line)
     needed = sum(job.needed for job in jobs)
-    terminal.say(f"\n  {needed} of {len(units)} units are jobs in CI")
+    where = "have to run" if wish.here else "are jobs in CI"
+    terminal.say(f"\n  {needed} of {len(units)} units {where}")
     if left_out := len(units) - len(jobs):
         terminal.say(f"  {left_out} left out: {surroundings.UNITS} names the others")
     if note:
@@ -127,6 +158,22 @@ def run(project: Project, units: Sequence[Unit]) -> None:
     if output := os.environ.get("GITHUB_OUTPUT"):
         with open(output, "a", encoding="utf-8") as file:
             file.write(matrix(jobs))
+
+
+def _proven_here(
+    project: Project, units: Sequence[Unit], jobs: Sequence[Job]
+) -> list[Job]:
+    """Return ``jobs``, without need for those that this checkout has proven."""
+    told = identity.identify(project, units, surroundings.look(project))
+    found = []
+    for job, unit, now in zip(jobs, units, told, strict=True):
+        proof = running.proven(project.state, project.root, unit, now)
+        if job.needed and proof is not None:
+            ago = time.time() - proof.started - proof.seconds
+            passed = answers.passed(proof.place, ago, proof.run)
+            job = msgspec.structs.replace(job, needed=False, reason=passed)
+        found.append(job)
+    return found
 
 
 def _trusted(project: Project) -> tuple[list[Record], str]:

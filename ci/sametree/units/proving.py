@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sametree import proofs, records, signatures, surroundings
+from sametree import fingerprint, proofs, records, signatures, surroundings
 from sametree.artifacts.manifest import Proof
 from sametree.errors import SurroundingsError
 from sametree.records import Record
@@ -85,13 +85,42 @@ def _signed(project: Project, tree: str) -> Iterator[tuple[Record, str]]:
         shared = notes.known(project.root)
     except SurroundingsError:
         return  # cryptography is not here, so nobody can be believed
+    believed = []
     for each in shared:
         record = each.record
-        if record.tree != tree or record.result != "success" or not record.proves:
+        if record.result != "success" or not record.proves:
             continue
         key = keys.get(each.key)
         if key and signatures.verified(each.text, each.signature, key):
-            yield record, each.key
+            believed.append((record, each.key))
+    others = [record for record, _ in believed if record.tree != tree]
+    same = _same_sources(project, tree, others)
+    for record, signer in believed:
+        if record.tree == tree or id(record) in same:
+            yield record, signer
+
+
+def _same_sources(project: Project, tree: str, found: Iterable[Record]) -> set[int]:
+    """Return which of the records ``found`` (by ``id``) were made of another tree, whose
+    sources are as they stand in ``tree`` for their unit.
+
+    The commit of a release differs from the one that CI has seen, in its changelog for
+    example, on which no unit depends.
+    """
+    units = {id(each): unit for each in found if (unit := _unit(project, each))}
+    if not units:
+        return set()
+    told = identity.identify(project, list(units.values()))
+    now = dict(zip(units, told, strict=True))
+    return {
+        id(each)
+        for each in found
+        if id(each) in now
+        and now[id(each)].tree == tree
+        and not now[id(each)].unprovable
+        and fingerprint.source_parts(each.parts)
+        == fingerprint.source_parts(now[id(each)].parts)
+    }
 
 
 def _sorted(found: Iterable[tuple[Record, str]]) -> list[Proof]:

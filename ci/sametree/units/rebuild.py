@@ -57,7 +57,6 @@ def _built(
     then: Project, release: Manifest, folder: Path, tell: Callable[[str], None]
 ) -> Mapping[str, Path]:
     """Build each component; return the folders with what was made."""
-    run_id, _ = records.run_id()
     found = {}
     for component in pack.deployable(then):
         part = release.part(component.name)
@@ -71,12 +70,20 @@ def _built(
         tell(f"building {component.name} of tree {part.tree[:12]}")
         out = folder / "built" / component.name
         out.mkdir(parents=True)
-        build.make(_work(then, component, part.tree, run_id), out)
+        build_in(then, component, part.tree, out, f"rebuild-{component.name}")
         found[component.name] = out
     return found
 
 
-def _work(then: Project, component: Component, tree: str, run_id: str) -> Work:
-    venv = then.state / "venvs" / f"rebuild-{component.name}"
-    venv.parent.mkdir(parents=True, exist_ok=True)
-    return Work(then, component, "build", venv, run_id=run_id, tree=tree)
+def build_in(
+    then: Project, component: Component, tree: str, out: Path, venv: str
+) -> None:
+    """Build ``component`` of the checked out project ``then`` into the empty ``out``,
+    with the tools of its locks in the environment ``venv``.
+
+    ``tree`` is that of its sources. Raises UnitFailed when the build fails.
+    """
+    run_id, _ = records.run_id()
+    folder = then.state / "venvs" / venv
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    build.make(Work(then, component, "build", folder, run_id=run_id, tree=tree), out)
