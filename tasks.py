@@ -332,6 +332,73 @@ def verify(context, release="", rebuild=False):
     tasks.artifacts(project, "verify", name=release, rebuild=rebuild)
 
 
+@task(
+    name="make",
+    default=True,
+    help={
+        "version": "this version, and not the one that the commits tell",
+        "pre": "one before the final version: rc, b or a",
+        "dry-run": "print the plan, change nothing",
+        "yes": "agree to the plan: do not ask",
+        "resume": "finish a release that was cut off, here or anywhere",
+        "abort": "undo one that was cut off before its push",
+        "until": "stop after this stage: push, publish, announce, verify or deploy",
+    },
+)
+def release(
+    context,
+    version="",
+    pre="",
+    dry_run=False,
+    yes=False,
+    resume=False,
+    abort=False,
+    until="",
+):
+    """Take this proven tree to a version: changelog, tag, published files, deployment."""
+    asked = {"version": version, "pre": pre, "dry_run": dry_run, "yes": yes}
+    tasks.release(project, asked, resume=resume, abort=abort, until=until)
+
+
+@task(name="status", help={"tag": "the newest by default"})
+def release_status(context, tag=""):
+    """Show what of a version is where, and who releases just now."""
+    tasks.releases(project, "status", tag)
+
+
+@task(
+    name="notes",
+    help={
+        "edit": "open the entry in $EDITOR, and keep what you make of it",
+        "fresh": "forget what was written by hand",
+        "version": "as for `invoke release`",
+        "pre": "as for `invoke release`",
+    },
+)
+def release_notes(context, edit=False, fresh=False, version="", pre=""):
+    """Print the changelog's entry of the next version, or edit it."""
+    tasks.releases(project, "entry", edit=edit, fresh=fresh, version=version, pre=pre)
+
+
+@task(
+    name="yank",
+    help={
+        "tag": "which version",
+        "reason": "what people are told",
+        "yes": "do not ask",
+    },
+)
+def release_yank(context, tag, reason, yes=False):
+    """Tell everybody not to use a version any more: changelog, release, index."""
+    tasks.releases(project, "yank", tag, reason, yes=yes)
+
+
+@task(name="unlock", help={"yes": "do not ask"})
+def release_unlock(context, yes=False):
+    """Take the claim from a release that nobody will finish."""
+    tasks.releases(project, "unlock", yes=yes)
+
+
 namespace = Collection(up, down, psql, clean, compare)
 namespace.add_task(deploy)
 namespace.add_task(promote)
@@ -347,4 +414,9 @@ namespace.add_collection(Collection("lock", lock_status, lock_break))
 namespace.add_collection(Collection("migrate", environment, new))
 namespace.add_collection(Collection("db", snapshot, restore, snapshots, drop, seed))
 namespace.add_collection(Collection("records", push, pull, list_, key, export))
+namespace.add_collection(
+    Collection(
+        "release", release, release_status, release_notes, release_yank, release_unlock
+    )
+)
 namespace.add_collection(Collection("workflows", write))

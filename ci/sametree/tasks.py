@@ -306,6 +306,30 @@ def artifacts(project: Project, what: str, **given: object) -> None:
     getattr(artifact_tasks, what)(project, **given)
 
 
+@_explained
+def release(
+    project: Project,
+    asked: Mapping[str, object],
+    *,
+    resume: bool = False,
+    abort: bool = False,
+    until: str = "",
+) -> None:
+    """Release this tree as ``asked`` says, finish a release that was cut off, or undo
+    it; stop after the stage ``until``."""
+    from sametree import release_tasks
+
+    release_tasks.release(project, asked, resume=resume, abort=abort, until=until)
+
+
+@_explained
+def releases(project: Project, what: str, *args: str, **given: object) -> None:
+    """Do ``what`` (status, entry, yank, unlock) with released versions."""
+    from sametree import release_tasks
+
+    getattr(release_tasks, what)(project, *args, **given)
+
+
 def _work(project: Project, component: Component) -> Work:
     """Return what a component works with when it runs."""
     from sametree.units import Work

@@ -1,0 +1,1 @@
+"""How does a proven tree become a published version?"""
