@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from sametree.workflows import calls, deployment, naming, write
+from sametree.workflows import calls, deployment, naming, publishing, write
 from sametree.workflows.calls import Call
 from sametree.workflows.document import Document, Job, Said, Step, child
 from sametree.workflows.findings import Found, Look, Rule, World, nothing
@@ -17,11 +17,16 @@ from sametree.workflows.findings import Found, Look, Rule, World, nothing
 CHECKOUT = frozenset({"actions/checkout"})
 SET_UP = frozenset({"astral-sh/setup-uv", "actions/setup-python", "actions/setup-node"})
 ARTIFACTS = frozenset({"actions/upload-artifact", "actions/download-artifact"})
+ATTEST = frozenset({"actions/attest"})
+"""Signs what was made; nobody can do that at home, so a job may hold it alone."""
 GATE = "required"
 CHANGING = frozenset(
-    "deploy promote rollback scale retire migrate migrate.environment".split()
+    "deploy promote rollback scale retire migrate migrate.environment release"
+    " release.make release.yank".split()
 )
-"""Tasks that change an environment."""
+"""Tasks that change an environment, or publish."""
+BY_HAND = (deployment.FILE, publishing.FILE)
+"""Files that settings do not always ask for."""
 
 _INSTALL = re.compile(
     r"(?:uv |python -m )?pip (?:install|sync) --require-hashes (?:-r )?\S+|"
@@ -240,8 +245,7 @@ def drift(document: Document, world: World) -> Found:
     """Compare with what the settings ask for now."""
     wanted = world.texts.get(document.file)
     found = write.read(world.root / document.file) or ""
-    # All others are always asked for.
-    if wanted is None and document.file == deployment.FILE and write.ours(found):
+    if wanted is None and document.file in BY_HAND and write.ours(found):
         yield 1, f"settings do not ask for it any more: `git rm {document.file}`"
     if wanted is not None and write.ours(found) and found != wanted:
         line, shown = write.difference(document.file, found, wanted)
@@ -261,7 +265,7 @@ def _fails(step: Step) -> bool:
 
 def _not_thin(step: Step, job: Job, world: World) -> Found:
     if step.uses and _local(step.uses.text) is None:
-        if _name(step.uses) not in CHECKOUT | SET_UP | ARTIFACTS:
+        if _name(step.uses) not in CHECKOUT | SET_UP | ARTIFACTS | ATTEST:
             text = f"{_name(step.uses)} is neither checkout, runtime nor artifacts"
             yield step.uses.line, text
     if step.run is None or _is_gate(job) and _fails(step) and step.condition:
@@ -283,7 +287,8 @@ def _not_runtime(step: Step, world: World) -> Found:
 
 def _not_one_call(job: Job) -> Found:
     made = [step.run.line for step, _ in _calls(job) if step.run]
-    if not made and not job.uses and not any(step.run for step in job.steps):
+    attests = any(step.uses and _name(step.uses) in ATTEST for step in job.steps)
+    if not made and not job.uses and not attests and not any(s.run for s in job.steps):
         yield job.line, f"job {job.id!r} calls neither nox nor invoke"
     for line in made[1:]:
         yield line, f"job {job.id!r} makes a second call"

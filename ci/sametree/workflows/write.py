@@ -19,7 +19,7 @@ import msgspec
 from sametree import files
 from sametree.errors import UsageError
 from sametree.settings import Project
-from sametree.workflows import deployment
+from sametree.workflows import deployment, publishing
 
 WORKFLOW = ".github/workflows/ci.yml"
 RUNTIME = ".github/actions/runtime/action.yml"
@@ -227,8 +227,18 @@ class Change(msgspec.Struct, frozen=True):
 def texts(project: Project) -> Mapping[str, str]:
     """Return the files that the settings of ``project`` ask for: path -> text."""
     found = {WORKFLOW: workflow(project), RUNTIME: runtime(project)}
-    text = deployment.text(project, header=HEADER, checkout=CHECKOUT)
-    return {**found, deployment.FILE: text} if text else found
+    by_hand = {
+        deployment.FILE: deployment.text(project, header=HEADER, checkout=CHECKOUT),
+        publishing.FILE: publishing.text(
+            project,
+            header=HEADER,
+            checkout=CHECKOUT,
+            upload=UPLOAD,
+            download=DOWNLOAD,
+            runner=_scalar(project.settings.ci.runner),
+        ),
+    }
+    return found | {file: text for file, text in by_hand.items() if text}
 
 
 def workflow(project: Project) -> str:
