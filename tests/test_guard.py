@@ -95,6 +95,7 @@ def test_a_guard_that_is_told_to_end_stops_its_command(place):
     os.close(held)
 
 
+@pytest.mark.proof
 def test_what_the_command_left_in_its_group_ends_with_it(place):
     held = files.lock(place / "users", shared=True)
     child = "import os, subprocess; c = subprocess.Popen(['sleep', '60']); "

@@ -23,6 +23,7 @@ class Hook(BuildHookInterface):
 """
 
 
+@pytest.mark.proof
 def test_nox_alone_runs_the_pipeline_and_sums_it_up(sample):
     # The build asks for its tree.
     ignored = sample.text(".gitignore") + "tree.txt\n"

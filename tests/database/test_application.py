@@ -157,6 +157,7 @@ def test_a_file_of_sqlite_is_migrated(shop):
     assert [e["revision"] for e in told if e["event"] == "done"] == ["a", "b"]
 
 
+@pytest.mark.proof
 def test_without_an_application_it_is_said_where_to_name_it(shop):
     del shop.env["FLASK_APP"]
     done = shop.run(migrations.program("look", shop.folder))

@@ -205,6 +205,7 @@ def test_a_missing_wheel_is_explained(monkeypatch):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server is another user")
+@pytest.mark.proof
 def test_for_root_programs_in_a_closed_home_are_copied_to_where_all_can_run_them(
     folder, monkeypatch
 ):

@@ -103,6 +103,7 @@ def test_each_revision_is_run_and_told_in_order(history):
     assert history.revision() == ["b"]
 
 
+@pytest.mark.proof
 def test_the_program_reports_on_standard_output_and_ends_with_an_exit_code(history):
     history.add("a", None)
     code, output = history.run_as_a_program()

@@ -199,6 +199,7 @@ def test_after_a_power_cut_one_that_may_not_be_on_the_disk_is_made_anew(
         assert not of_earlier
 
 
+@pytest.mark.proof
 def test_one_that_is_on_the_disk_outlives_a_power_cut(kept, folder, monkeypatch):
     with migrated(folder):
         pass
@@ -214,6 +215,7 @@ def test_one_that_is_on_the_disk_outlives_a_power_cut(kept, folder, monkeypatch)
 
 
 @pytest.mark.parametrize("spoilt", ["about.json", "data"])
+@pytest.mark.proof
 def test_one_that_was_spoilt_is_made_anew(kept, folder, spoilt):
     with migrated(folder):
         pass

@@ -184,6 +184,7 @@ def test_a_plain_role_on_a_given_server_can_do_it_too(with_helpers, template):
     assert "DIFFERENT" not in said and "22 passed" in said, said
 
 
+@pytest.mark.proof
 def test_what_is_in_the_way_is_named_ended_and_an_error_of_its_test(with_helpers):
     with_helpers.write(test_it="""
         import pytest

@@ -227,6 +227,7 @@ def a_verdict_is_the_same_when_only_the_last_revision_is_tried(planted):
     assert list(alone.results) == ["retype"]
 
 
+@pytest.mark.proof
 def test_a_history_with_planted_faults(planted):
     """All about one long history: to run it takes longest, so it is run once."""
     for question in (
@@ -262,6 +263,7 @@ def test_a_backfill_that_fails_half_way_is_told_with_its_line(history):
     assert "division by zero" in found.text
 
 
+@pytest.mark.proof
 def test_rows_that_a_new_rule_refuses_are_made_anew_as_it_wants_them(history):
     history.add("a", "CREATE TABLE t (id int PRIMARY KEY, n int)", "DROP TABLE t")
     history.add(
@@ -287,6 +289,7 @@ def test_rows_that_a_new_rule_refuses_are_made_anew_as_it_wants_them(history):
     assert heard.results["d"]["down"] == []
 
 
+@pytest.mark.proof
 def test_branches_that_merge_run_one_revision_at_a_time(history):
     history.add("a", "CREATE TABLE a (n int)", "DROP TABLE a")
     history.add("right", "CREATE TABLE r (n int)", "DROP TABLE r", after="a")

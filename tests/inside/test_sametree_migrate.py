@@ -353,6 +353,7 @@ def test_a_backfill_that_fails_half_way_goes_on_where_it_stopped(history):
     assert history.ask("SELECT count(*) FROM t WHERE done IS NULL") == [(1,)]
 
 
+@pytest.mark.proof
 def test_progress_is_told_while_batches_run(history):
     history.begin()
     history.do("ANALYZE t")

@@ -223,6 +223,7 @@ def causes(folder: Path, *args: str) -> dict[str, triage.Cause]:
     }
 
 
+@pytest.mark.proof
 def test_whose_fault_is_what_pytest_reports(tmp_path):
     found = causes(tmp_path)
     left_out = set() if sys.platform == "linux" else LINUX

@@ -46,6 +46,7 @@ def unit(with_database, monkeypatch):
     return make, environment({"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
 
 
+@pytest.mark.proof
 def test_the_template_is_migrated_once_and_told_by_variables(unit, capsys):
     make, env = unit
     for said in ("sametree_template: 2 migrations in", AGAIN):
@@ -59,6 +60,7 @@ def test_the_template_is_migrated_once_and_told_by_variables(unit, capsys):
         assert told["SAMETREE_TEMPLATE_URL"] == told["DATABASE_URL"]
 
 
+@pytest.mark.proof
 def test_on_sqlite_it_is_a_file(unit, with_database, capsys):
     make, env = unit
     work = make('tests = "sqlite"\n')

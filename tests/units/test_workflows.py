@@ -44,6 +44,7 @@ def work(sample, venv):
     return made
 
 
+@pytest.mark.proof
 def test_findings_are_shown_with_reason_and_cure_and_annotated(
     work, capsys, monkeypatch
 ):
@@ -77,6 +78,7 @@ def test_a_drift_is_mended_with_one_command(work):
     assert unit.mend == ["invoke workflows.write"]
 
 
+@pytest.mark.proof
 def test_a_red_job_shows_its_lines_and_how_to_repeat_it(work, capsys):
     work.sample.write({".github/workflows/ci.yml": TINY, "lint(a)": "x"})
     work.sample.commit()
@@ -94,6 +96,7 @@ def test_a_red_job_shows_its_lines_and_how_to_repeat_it(work, capsys):
     assert unit.mend == ["nox -s 'tests(a)'"]
 
 
+@pytest.mark.proof
 def test_a_workflow_that_does_not_plan_cannot_be_rehearsed_in_part(work):
     files = {".github/workflows/ci.yml": TINY, "lint(a)": "x", "tests(a)": "x"}
     work.sample.write(files)

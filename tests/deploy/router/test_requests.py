@@ -233,6 +233,7 @@ def test_a_replica_that_hangs_is_given_up_and_counted(
     assert (stats.requests, stats.errors) == (1, 1)
 
 
+@pytest.mark.proof
 def test_a_page_that_one_replica_does_not_give_is_had_of_another(
     site: Site, serve: Serve
 ) -> None:
