@@ -10,7 +10,7 @@ import pytest
 from migrating import site
 
 from sametree import database_tasks
-from sametree.database import address, plan
+from sametree.database import address, connections, plan
 from sametree.database.plan import Pending
 from sametree.errors import UsageError
 from sametree.units.migrate_environment import Wishes, agreed
@@ -164,16 +164,29 @@ def test_a_restore_points_command_of_the_settings_is_run(with_database, postgres
 
 @pytest.mark.proof
 def test_the_password_is_in_no_command_line(staging):
-    argv = ["ps", "-eo", "args"]
-    process = staging.start("migrate", "staging", "--yes", "--restore-point")
+    staging.do("CREATE TABLE held ()")
     seen = ""
+    with connections.connection(staging.address) as holder:
+        holder.execute(b"BEGIN")
+        holder.execute(b"LOCK TABLE held IN ACCESS EXCLUSIVE MODE")
+        process = staging.start("migrate", "staging", "--yes", "--restore-point")
+        # pg_dump may be done between two looks: it waits for this table's lock.
+        while process.poll() is None and "pg_dump" not in seen:
+            seen += command_lines()
+        holder.execute(b"COMMIT")
     while process.poll() is None:
-        seen += subprocess.run(argv, capture_output=True, text=True).stdout
+        seen += command_lines()
         time.sleep(0.02)
     output = process.communicate()[0]
     assert process.returncode == 0, output
     assert "pg_dump" in seen and "sametree_migrate" in seen
     assert staging.address.password not in seen + output
+
+
+def command_lines() -> str:
+    """Return the command lines of all that runs on this machine."""
+    argv = ["ps", "-eo", "args"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.proof
