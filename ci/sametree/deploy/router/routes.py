@@ -15,9 +15,10 @@ PAGES = "pages"
 COLOUR = "x-sametree-colour"
 """The header that tells whoever answers of which colour the request is."""
 COOKIE = "sametree-pool"
-TRIES = 8
-"""How often a request that reached nobody is tried again, on other replicas first. It
-takes some 1.5 s, in which a keeper has started a replica anew."""
+TRIES = 18
+"""How often a request that reached nobody is tried again, on other replicas first. Each
+pause is of a random length: many short ones take 1 s at least (all but 1 in 1,000) and
+2 s at most, in which a keeper has started a replica anew."""
 NOBODY = "No release has been deployed here yet.\n"
 
 Part = Mapping[str, Any]
@@ -41,7 +42,7 @@ _OTHERS: Part = {
 }
 _AGAIN: Part = {
     "num_retries": TRIES,
-    "retry_back_off": {"base_interval": "0.01s", "max_interval": "1s"},
+    "retry_back_off": {"base_interval": "0.01s", "max_interval": "0.25s"},
     "retry_host_predicate": [_OTHERS],
     "host_selection_retry_max_attempts": 8,
 }
