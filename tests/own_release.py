@@ -1,13 +1,14 @@
 """This repository releases itself, to local servers: what ``.ci/run`` rehearses.
 
 ``python tests/own_release.py`` clones the checkout beside a bare remote, with what is
-proven and built here, serves a package index and a stand-in for GitHub, and calls
-``invoke release`` there: a kill in the middle, ``--resume``, and a second version.
+proven and built here, serves a package index and a stand-in for GitHub, and calls what
+README shows there: the release itself is killed in the middle, and finished.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -37,15 +38,25 @@ def main() -> int:
         clone = cloned(Path(made))
         env = surroundings(clone, index, hub)
         began = time.monotonic()
-        killed(clone, env)
-        code = invoke(clone, env, "release", "--resume", "--yes")
+        for command in shown():
+            args = command.split()[1:]
+            if args == ["release"]:
+                killed(clone, env)
+                args += ["--resume", "--yes"]
+            if code := invoke(clone, env, *args):
+                return code
         seconds = time.monotonic() - began
-        code = code or invoke(clone, env, "release.status")
-        if code:
-            return code
         check(clone, index, hub)
-        print(f"\n  released, killed and resumed in {seconds:.1f} s")
+        print(f"\n  planned, released, killed and resumed in {seconds:.1f} s")
     return 0
+
+
+def shown() -> list[str]:
+    """Return the commands of README on releases: with its plan, itself, with a look."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\$ (invoke release.*)$", text, re.MULTILINE)
+    assert found[0].endswith("--dry-run") and "invoke release" in found, found
+    return found
 
 
 def cloned(folder: Path) -> Path:

@@ -18,7 +18,9 @@ from sametree.settings.model import (
     Database,
     Environment,
     Gate,
+    Release,
     Settings,
+    Target,
     Variable,
 )
 
@@ -87,7 +89,7 @@ def test_the_published_schema_is_the_settings_own():
 
 
 @pytest.mark.parametrize(
-    "table", [Settings, Component, Database, Coverage, Variable, CI, Environment, Gate]
+    "table", [Settings, Component, Database, Coverage, Variable, CI, Environment, Gate, Release, Target]
 )
 def test_every_key_of_the_settings_is_described(table):
     page = text("docs/settings.md")
