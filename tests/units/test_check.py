@@ -60,6 +60,10 @@ def test_a_history_is_proven_once_and_then_only_what_is_new(
     assert "migrations/versions/0002_index.py:11  blocks-writes" in shown
     assert "models and database agree" in shown
     assert any("0002_index.py:11" in line for line in first.failing)
+    # What came with packages is kept compiled for the next one; what is worked at is not.
+    compiled = {path.parent.parent.name for path in first.venv.rglob("*.pyc")}
+    assert {"alembic", "sqlalchemy", "psycopg"} <= compiled
+    assert not list(with_database.root.joinpath("migrations").rglob("*.pyc"))
 
     text = with_database.text(SECOND)
     with_database.write(

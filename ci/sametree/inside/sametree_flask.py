@@ -18,8 +18,11 @@ def main(program: str, *arguments: str) -> None:
     sys.path.insert(0, os.getcwd())
     sys.argv = [program, *arguments]
     # Imported here: an application is found only once the folder is on the path.
+    import alembic.command  # noqa: F401
     from flask.cli import NoAppException, ScriptInfo, load_dotenv
 
+    # See sametree_check: packages may be kept compiled, what is worked at may not.
+    sys.dont_write_bytecode = True
     load_dotenv()
     try:
         info = ScriptInfo(app_import_path=os.environ.get("FLASK_APP"))

@@ -87,13 +87,10 @@ def _history(work: Work) -> History:
     lock = locks.for_purpose(work.project, work.component, "run")
     history = History(
         work=work,
-        # A compiled file is taken for current when a change within the same second
-        # leaves the length as it was.
         env={
             **application.named(work.project.settings, work.component),
             **env,
             "PYTHONPATH": path,
-            "PYTHONDONTWRITEBYTECODE": "1",
         },
         config=migrations.config_of(work.folder),
         driver=migrations.driver_of(work.project, work.component, lock),
