@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 import zipfile
 
@@ -75,6 +77,16 @@ def test_parallel_sessions_share_one_summary(sample):
     ran = sample.nox("-j", "2", "-s", "lint", "build")
     assert ran.code == 0, ran
     assert ran.output.count("2 of 2 passed") == 1
+
+
+def test_a_session_imports_nothing_of_what_others_need():
+    code = (
+        "import sys; from sametree import pipeline; pipeline._function('lint');"
+        "print([n for n in ('psycopg', 'yaml', 'sametree.deploy') if n in sys.modules])"
+    )
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_listing_sessions_leaves_no_trace(sample):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -359,20 +360,13 @@ class Pipeline:
         return []
 
 
-def _function(kind: str) -> Callable[[Any], None]:
-    """Return the function of a unit; the import waits until it is needed."""
-    from sametree.units import build, deploy, lint, migrate, previous, tests
-    from sametree.units import workflows
+_MODULES = {"format": "lint", "rehearse": "workflows"}
+"""Modules of ``units`` that are not named as the kind of units they do."""
+_NAMES = {"rehearse": "rehearse_and_compare"}
 
-    units: dict[str, Callable[[Any], None]] = {
-        "lint": lint.lint,
-        "format": lint.format,
-        "tests": tests.tests,
-        "migrate": migrate.migrate,
-        "previous": previous.previous,
-        "build": build.build,
-        "deploy": deploy.deploy,
-        "workflows": workflows.workflows,
-        "rehearse": workflows.rehearse_and_compare,
-    }
-    return units[kind]
+
+def _function(kind: str) -> Callable[[Any], None]:
+    """Return the function of a unit, out of a module that is imported only now."""
+    module = importlib.import_module(f"sametree.units.{_MODULES.get(kind, kind)}")
+    found: Callable[[Any], None] = getattr(module, _NAMES.get(kind, kind))
+    return found
