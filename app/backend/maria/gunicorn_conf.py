@@ -5,6 +5,7 @@ has its id (see maria.logs). Address and workers can be set as usual, by PORT an
 WEB_CONCURRENCY or on the command line.
 """
 
+import gc
 import os
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -14,6 +15,16 @@ threads = 4
 # Load once, before the workers are forked: wrong settings end the server at once.
 # The engine connects when first used, so no connection is shared between workers.
 preload_app = True
+
+
+def pre_fork(server: object, worker: object) -> None:
+    """Leave what is loaded out of every later collection: the workers share its pages
+    with their parent, and end without a look at each object (0.3 s of a processor).
+
+    (docs.python.org/3/library/gc.html#gc.freeze)
+    """
+    gc.freeze()
+
 
 timeout = 30
 graceful_timeout = 30

@@ -1,6 +1,7 @@
 """``python -m sametree_check``: see ``program``."""
 
 import contextlib
+import gc
 import os
 import sys
 
@@ -17,6 +18,7 @@ def driver() -> None:
 
 if __name__ == "__main__":
     driver()
+    gc.freeze()  # What is loaded stays: else the end looks through all of it, for 0.1 s.
     # What came with packages may be kept compiled, and is by now. A migration may not: a
     # compiled file is taken for current when a change within the same second leaves the
     # length as it was.
