@@ -61,7 +61,7 @@ def test_every_other_command_that_is_shown_runs(large_folder, folder):
     settings_file = copy / "pyproject.toml"
     told = settings_file.read_text(encoding="utf-8")
     few = told.replace(
-        "[tool.sametree.database]\n", "[tool.sametree.database]\nrows = 500\n"
+        "[tool.sametree.database]\n", "[tool.sametree.database]\nrows = 10_000\n"
     )
     assert few != told
     settings_file.write_text(few, encoding="utf-8")
