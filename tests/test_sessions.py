@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import zipfile
 
 import pytest
-from conftest import eventually, processes_with
+from conftest import environment, eventually, processes_with
 
 from sametree import trees
 
@@ -84,8 +84,13 @@ def test_a_session_imports_nothing_of_what_others_need():
         "import sys; from sametree import pipeline; pipeline._function('lint');"
         "print([n for n in ('psycopg', 'yaml', 'sametree.deploy') if n in sys.modules])"
     )
-    argv = [sys.executable, "-c", code]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout == "[]\n"
 
 
