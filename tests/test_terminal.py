@@ -100,6 +100,27 @@ def test_a_character_that_the_output_does_not_know_is_escaped(screen):
     assert out.shown == "Gr\\xfc\\xdfe \\u2713\n"
 
 
+def test_a_reader_who_goes_away_stops_nothing(tmp_path):
+    done = tmp_path / "done"
+    code = (
+        "import pathlib, sys; from sametree import terminal\n"
+        "for number in range(50_000): terminal.say(str(number))\n"
+        f"pathlib.Path({str(done)!r}).touch(); print('unheard'); sys.exit(7)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "0\n"
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 7 and done.exists()
+    process.stderr.close()
+
+
 def test_nothing_to_say_is_an_empty_line(screen):
     out = screen()
     terminal.say()

@@ -41,10 +41,20 @@ def mark(kind: str) -> str:
 
 def say(text: str = "") -> None:
     """Print a line at once, without secrets, escaping what the output's encoding does
-    not know."""
+    not know.
+
+    A reader that has gone (``| head``) stops nothing: a deployment is not left half done
+    for it. All that is said after that goes nowhere.
+    """
     encoding = sys.stdout.encoding or "utf-8"
     shown = masking.hide(text).encode(encoding, "backslashreplace")
-    print(shown.decode(encoding), flush=True)
+    try:
+        print(shown.decode(encoding), flush=True)
+    except BrokenPipeError:
+        # docs.python.org/3/library/signal.html#note-on-sigpipe
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def duration(seconds: float) -> str:

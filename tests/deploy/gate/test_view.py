@@ -1,6 +1,7 @@
 """What does the one who watches a stage see, on whatever terminal or in a log?"""
 
 import doctest
+import errno
 import io
 import re
 import sys
@@ -216,11 +217,11 @@ def test_without_somebody_at_a_terminal_it_is_a_log(terminal, monkeypatch, name,
     assert isinstance(for_reader(), Log)
 
 
-def test_a_reader_who_went_away_does_not_end_the_watch(monkeypatch, terminal):
+def test_a_terminal_that_is_gone_does_not_end_the_watch(monkeypatch, terminal):
     terminal()
 
     def gone(text):
-        raise BrokenPipeError
+        raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(sys.stdout, "write", gone)
     Live()(VIEW)
